@@ -1,0 +1,165 @@
+"""From the environment to a working ``App``: the only module that knows everybody.
+
+SDKs are imported when the first function needs them: a cold start pays for what it uses.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared import config, log
+from shared.config import Config, ConfigError
+from shared.errors import InboundError, StoreError
+from shared.model.mailbox import Mailbox
+from shared.model.schedule import Slot
+from shared.ports import App, Source
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from shared.store.tables import Tables
+
+STORAGE_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 3}
+"""Seconds, and tries after the first. The SDK's own 300 s to connect are longer than a start may take."""
+
+INDEX_LIMITS: dict[str, Any] = {"connection_timeout": 2, "read_timeout": 3, "retry_total": 0}
+"""For the one read while functions are indexed: that must end within a moment and may fail."""
+
+
+@functools.cache
+def settings() -> Config:
+    """The app's configuration, read once. Raises ``ConfigError``."""
+    return config.read(os.environ)
+
+
+@functools.cache
+def app() -> App:
+    """The app of this process, made at its first use."""
+    return build(settings())
+
+
+@functools.cache
+def web_app() -> FastAPI:
+    """The ASGI app that the HTTP functions serve."""
+    from shared.web.app import build as build_web
+
+    return build_web(app(), settings().api_admin_key)
+
+
+def dedicated_slots() -> Sequence[Slot]:
+    """The mailboxes that get a timer function of their own.
+
+    Called while functions are indexed, so it is quick and never fails: without storage there are none, and the sweep
+    polls every mailbox.
+    """
+    from shared.store.schedule import TableSchedule
+
+    try:
+        configured = settings()
+        return TableSchedule(_tables(configured, INDEX_LIMITS)).oldest(configured.dedicated_timers)
+    except (StoreError, ConfigError, ValueError) as error:
+        log.event("index_without_mailboxes", logging.WARNING, error=type(error).__name__)
+        return ()
+
+
+def build(configured: Config) -> App:
+    """Wire the real adapters. With a connection string (a local run), what is missing in storage is made."""
+    from azure.storage.blob import BlobServiceClient
+    from azure.storage.queue import QueueServiceClient
+
+    from shared.store.desk import TableDesk
+    from shared.store.mailboxes import TableMailboxes
+    from shared.store.queues import AzureQueues
+    from shared.store.raw import AzureBlobs, StoredRawMail
+    from shared.store.schedule import TableSchedule
+    from shared.store.secrets import KeyFile, TableSecrets
+    from shared.store.tenants import TableTenants
+
+    if not configured.key_file:
+        raise ConfigError("Set KEY_FILE to the file that holds (or is to hold) the key for mail passwords.")
+    storage = configured.storage
+    tables = _tables(configured, STORAGE_LIMITS)
+    blobs = AzureBlobs(_client(BlobServiceClient, storage.connection_string, storage.blob_url, configured))
+    queues = AzureQueues(_client(QueueServiceClient, storage.connection_string, storage.queue_url, configured))
+    if storage.connection_string:
+        for made in (tables, blobs, queues):
+            made.create()
+    secrets = TableSecrets(tables, KeyFile(Path(configured.key_file)))
+    return App(
+        tenants=TableTenants(tables),
+        mailboxes=TableMailboxes(tables),
+        schedule=TableSchedule(tables),
+        desk=TableDesk(tables, blobs),
+        raw=StoredRawMail(blobs),
+        secrets=secrets,
+        queues=queues,
+        now=utc_now,
+        random=os.urandom,
+        sleep=time.sleep,
+        open=functools.partial(_open, configured, secrets),
+        healthy=functools.partial(_healthy, tables),
+    )
+
+
+def utc_now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+def _open(configured: Config, secrets: Any, mailbox: Mailbox) -> Source:
+    """The mailbox on its server, not connected yet."""
+    from shared.servers import tls
+    from shared.servers.imap import ImapLogin, ImapSource
+
+    sealed = mailbox.secret("password") or ""
+    password = secrets.open(mailbox.tenant, mailbox.id, "password", sealed) if sealed else ""
+    login = ImapLogin(mailbox.settings, password, tls.context(configured.mail_ca_file))
+    floor = (utc_now() - timedelta(days=mailbox.settings.days_to_download)).date()
+    return ImapSource(login, floor, utc_now)
+
+
+def _healthy(tables: Tables) -> bool:
+    try:
+        tables.get("tenants", "tenant", "health")
+    except InboundError:
+        return False
+    return True
+
+
+def _tables(configured: Config, limits: dict[str, Any]) -> Any:
+    from azure.data.tables import TableServiceClient
+
+    from shared.store.tables import AzureTables
+
+    storage = configured.storage
+    return AzureTables(
+        _client(TableServiceClient, storage.connection_string, storage.table_url, configured, limits, "endpoint")
+    )
+
+
+def _client(
+    kind: Any,
+    connection_string: str,
+    url: str,
+    configured: Config,
+    limits: dict[str, Any] = STORAGE_LIMITS,
+    url_name: str = "account_url",
+) -> Any:
+    if connection_string:
+        return kind.from_connection_string(connection_string, **limits)
+    return kind(**{url_name: url}, credential=_credential(configured.storage.client_id), **limits)
+
+
+@functools.cache
+def _credential(client_id: str) -> Any:
+    """The app's own identity towards storage."""
+    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+
+    return ManagedIdentityCredential(client_id=client_id) if client_id else DefaultAzureCredential()

@@ -1,0 +1,174 @@
+"""Mailboxes as tenants handle them: save, read, remove, poll now, and how polling goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.errors import Conflict, Invalid, NotFound, RowChanged
+from shared.model.mailbox import MAILBOX_ID, Mailbox, Settings
+from shared.model.reason import Outcome
+from shared.model.schedule import Slot
+from shared.ports import App
+
+SECRET_FIELDS = ("password", "client_secret", "outgoing_password")
+
+CHANGED_MEANWHILE = "Somebody else saved this mailbox meanwhile. Load it again and repeat your change."
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    """How a mailbox does. ``state``: disabled; new (never polled); ok; failing. ``error``: code, message, fix."""
+
+    state: str
+    last_poll: datetime | None
+    last_success: datetime | None
+    error: tuple[str, str, str] | None
+    next_poll: datetime | None
+    polling: bool
+    counts: Mapping[Outcome, int]
+
+
+def get(app: App, tenant: str, id: str) -> Mailbox:
+    """Raises ``NotFound``."""
+    mailbox = app.mailboxes.get(tenant, id)
+    if mailbox is None:
+        raise NotFound("There is no mailbox of this name.")
+    return mailbox
+
+
+def save(
+    app: App,
+    tenant: str,
+    id: str,
+    settings: Settings,
+    secrets: Mapping[str, str | None],
+    expected_version: str | None = None,
+) -> tuple[Mailbox, bool]:
+    """Create or change a mailbox, and have it polled soon. The mailbox, and whether it is new.
+
+    ``secrets``: new values by field; what is missing or None stays as it is stored. ``expected_version``: the version
+    that the caller changed (If-Match). Raises ``Invalid`` and ``Conflict``; then nothing was changed.
+    """
+    if not MAILBOX_ID.match(id):
+        raise Invalid([("mailbox", "Use 1 to 63 small letters, digits and hyphens, such as support or sales-emea.")])
+    before = app.mailboxes.get(tenant, id)
+    if expected_version is not None and (before is None or before.version != expected_version):
+        raise Conflict(CHANGED_MEANWHILE)
+    _check_password(before, settings, secrets)
+    mailbox = Mailbox(
+        tenant=tenant,
+        id=id,
+        settings=settings,
+        generation=_generation(app, before, settings),
+        created=before.created if before else app.now(),
+        secrets=_sealed(app, tenant, id, before, secrets),
+        version=before.version if before else "",
+    )
+    try:
+        saved = app.mailboxes.put(mailbox)
+    except RowChanged:
+        raise Conflict(CHANGED_MEANWHILE) from None
+    _schedule(app, saved, moved=before is None or before.generation != saved.generation)
+    return saved, before is None
+
+
+def remove(app: App, tenant: str, id: str) -> None:
+    """Stop polling; delete settings and secrets; incidents and ledger stay. Raises ``NotFound``, ``Conflict``."""
+    mailbox = get(app, tenant, id)
+    try:
+        app.mailboxes.delete(mailbox)
+    except RowChanged:
+        raise Conflict(CHANGED_MEANWHILE) from None
+    app.schedule.delete(tenant, id)
+
+
+def poll_now(app: App, tenant: str, id: str) -> None:
+    """Have it polled at once. Raises ``NotFound``; ``Conflict`` when it is disabled."""
+    mailbox = get(app, tenant, id)
+    if not mailbox.settings.enabled:
+        raise Conflict("This mailbox is disabled. Enable it first.")
+    _schedule(app, mailbox, moved=False)
+    app.queues.ring_poll(tenant, id)
+
+
+def status(app: App, tenant: str, id: str) -> MailboxStatus:
+    """How it does. Raises ``NotFound``."""
+    mailbox = get(app, tenant, id)
+    slot = app.schedule.get(tenant, id)
+    enabled = mailbox.settings.enabled
+    return MailboxStatus(
+        state=_state(enabled, slot),
+        last_poll=slot.last_poll if slot else None,
+        last_success=slot.last_success if slot else None,
+        error=(slot.error_code, slot.error_message, slot.error_fix) if slot and slot.error_code else None,
+        next_poll=slot.due if slot and enabled else None,
+        polling=bool(slot and slot.busy_until and slot.busy_until > app.now()),
+        counts=app.desk.counts(tenant, id),
+    )
+
+
+def heal_schedule(app: App, tenant: str) -> int:
+    """Give every mailbox its slot: a crash between saving settings and scheduling leaves one out. How many."""
+    healed = 0
+    for mailbox in app.mailboxes.all(tenant):
+        if mailbox.settings.enabled and app.schedule.get(tenant, mailbox.id) is None:
+            _schedule(app, mailbox, moved=True)
+            healed += 1
+    return healed
+
+
+def _state(enabled: bool, slot: Slot | None) -> str:
+    if not enabled:
+        return "disabled"
+    if slot is None or (slot.last_success is None and not slot.failures):
+        return "new"
+    return "failing" if slot.failures else "ok"
+
+
+def _check_password(before: Mailbox | None, settings: Settings, secrets: Mapping[str, str | None]) -> None:
+    if secrets.get("password"):
+        return
+    if before is None or before.secret("password") is None:
+        raise Invalid([("password", "Give the mailbox's password.")])
+    # A stored password must never be sent to a server that it was not meant for (TRUST.md T8).
+    if before.settings.password_target() != settings.password_target():
+        raise Invalid([("password", "Server or user name changed: give the password again.")])
+
+
+def _generation(app: App, before: Mailbox | None, settings: Settings) -> str:
+    if before is not None and before.settings.source_identity() == settings.source_identity():
+        return before.generation
+    return app.random(6).hex()
+
+
+def _sealed(
+    app: App, tenant: str, id: str, before: Mailbox | None, secrets: Mapping[str, str | None]
+) -> tuple[tuple[str, str], ...]:
+    kept = dict(before.secrets) if before else {}
+    for field in SECRET_FIELDS:
+        if value := secrets.get(field):
+            kept[field] = app.secrets.seal(tenant, id, field, value)
+    return tuple(sorted(kept.items()))
+
+
+def _schedule(app: App, mailbox: Mailbox, moved: bool) -> None:
+    """Make its slot due now. ``moved``: a poll of the old place that is running must stop."""
+    for _ in range(5):
+        slot = app.schedule.get(mailbox.tenant, mailbox.id)
+        try:
+            app.schedule.put(_soon(app, mailbox, slot, moved))
+        except RowChanged:
+            continue  # a poll claimed or ended meanwhile
+        return
+    raise Conflict("The mailbox is busy. Try again in a moment.")
+
+
+def _soon(app: App, mailbox: Mailbox, slot: Slot | None, moved: bool) -> Slot:
+    settings = mailbox.settings
+    now = app.now()
+    if slot is None:
+        return Slot(mailbox.tenant, mailbox.id, settings.polling_minutes, settings.enabled, mailbox.created, now)
+    changed = replace(slot, minutes=settings.polling_minutes, enabled=settings.enabled, due=now - timedelta(seconds=1))
+    return replace(changed, busy_until=None) if moved else changed

@@ -1,0 +1,63 @@
+"""What a queue message holds: keys only. The row is the truth; a message that is lost or doubled changes nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+VERSION = 1
+"""Of the message's form. Readers take this one and the one before it, so that a deployment can run both."""
+
+
+class NotADoorbell(ValueError):
+    """The message is none of ours, or of a form that this version does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundBell:
+    """Queue ``inbound``: convert this mail."""
+
+    tenant: str
+    mailbox: str
+    id: str
+
+    def encode(self) -> str:
+        """The message's text."""
+        return json.dumps({"v": VERSION, "tenant": self.tenant, "mailbox": self.mailbox, "id": self.id})
+
+    @classmethod
+    def decode(cls, text: str) -> InboundBell:
+        """Raises ``NotADoorbell``."""
+        fields = _fields(text, ("tenant", "mailbox", "id"))
+        return cls(*fields)
+
+
+@dataclass(frozen=True, slots=True)
+class PollBell:
+    """Queue ``polls``: poll this mailbox if it is due."""
+
+    tenant: str
+    mailbox: str
+
+    def encode(self) -> str:
+        """The message's text."""
+        return json.dumps({"v": VERSION, "tenant": self.tenant, "mailbox": self.mailbox})
+
+    @classmethod
+    def decode(cls, text: str) -> PollBell:
+        """Raises ``NotADoorbell``."""
+        fields = _fields(text, ("tenant", "mailbox"))
+        return cls(*fields)
+
+
+def _fields(text: str, names: tuple[str, ...]) -> list[str]:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        raise NotADoorbell("not JSON") from None
+    if not isinstance(message, dict) or message.get("v") != VERSION:
+        raise NotADoorbell("unknown form")
+    values = [message.get(name) for name in names]
+    if not all(isinstance(value, str) and value for value in values):
+        raise NotADoorbell("a key is missing")
+    return [str(value) for value in values]

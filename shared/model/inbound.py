@@ -1,0 +1,130 @@
+"""The ledger: one row for each mail ever seen, with one outcome, one reason and the rules that were tried."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.mail.address import Address
+from shared.model.incident import Body, Incident
+from shared.model.reason import Outcome, Reason
+
+MAX_RAW_BYTES = 50 * 1024 * 1024
+"""The largest mail that is kept whole; of larger ones only the headers (Exchange Online allows 150 MB, most 25-50)."""
+
+
+def inbound_id(mailbox: str, generation: str, position: str) -> str:
+    """The id of a mail: 32 hex digits, the same whenever the same place of the same mailbox is read.
+
+    ``position`` is the source's own name of the mail, such as ``imap:UIDVALIDITY:UID``.
+    """
+    return hashlib.sha256(f"{mailbox}\n{generation}\n{position}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A mail whose raw bytes are stored and whose row is about to be.
+
+    ``received``: when the server got it. ``size``: bytes on the server. ``sha256``: of the stored raw. ``truncated``:
+    only the headers were stored.
+    """
+
+    id: str
+    mailbox: str
+    received: datetime
+    size: int
+    sha256: str
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule that was tried: its name, whether it decided, and the values that made it so."""
+
+    rule: str
+    hit: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A row of the ledger. ``sender`` and ``subject`` are for people to read; ``version`` is the row's ETag."""
+
+    id: str
+    mailbox: str
+    received: datetime
+    kept: datetime
+    size: int
+    sha256: str
+    truncated: bool
+    outcome: Outcome
+    reason: str
+    sender: str = ""
+    subject: str = ""
+    incident: int | None = None
+    note: int | None = None
+    trace: tuple[Step, ...] = ()
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a mail is to become. ``join``: the incident it belongs to, None opens a new one (if delivered at all)."""
+
+    reason: Reason
+    trace: tuple[Step, ...]
+    join: Incident | None = None
+    related: tuple[int, ...] = ()
+    duplicate_of: int | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that the reason belongs to."""
+        return self.reason.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadEntry:
+    """A Message-ID known in a group: which incident, whether its mail was seen or only claimed, and by whom.
+
+    ``claimed_by`` is an address key; ``version`` the row's ETag, empty for an entry that is not stored yet.
+    """
+
+    message_id: str
+    incident: int
+    seen: bool
+    claimed_by: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """Everything that one commit writes about one mail: together or not at all.
+
+    ``at``: when the server received the mail, never later than now; incidents and notes are dated by it.
+    ``claims``: Message-IDs this mail puts into the thread index (its own as seen, others as claimed): those that were
+    absent when looked up, and its own where it was only claimed (``version`` then names that state); their
+    ``incident`` is set by the commit. ``digest``: the content digest, written when the mail is delivered. ``author``,
+    ``subject``, ``body`` and ``participants`` make the note, and the incident where there is none to join.
+    """
+
+    inbound: Inbound
+    decision: Decision
+    group: str
+    at: datetime
+    sender: str
+    subject: str
+    author: Address
+    body: Body
+    participants: tuple[Address, ...] = ()
+    digest: str = ""
+    claims: tuple[ThreadEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What a commit made: incident number and note, where it made any."""
+
+    incident: int | None
+    note: int | None

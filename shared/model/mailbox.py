@@ -1,0 +1,175 @@
+"""A mailbox: what a tenant configured so that mail of one address becomes incidents of one group."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.mail.address import parse_address
+from shared.model import whitelist
+
+MAX_POLLING_MINUTES = 24 * 60
+MAX_DAYS_TO_DOWNLOAD = 3650
+
+DEFAULT_PORTS = {"ssl": 993, "starttls": 143, "none": 143}
+"""IMAP's ports: RFC 8314 (implicit TLS), RFC 9051 (the other two)."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?$|^[0-9A-Fa-f:]{2,45}$")
+
+MAILBOX_ID = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+"""Ids appear in addresses, row keys and function names: the letters that all of these allow."""
+
+
+def _no_control(text: str) -> str:
+    # imaplib sends line breaks to the wire, where they become commands (TRUST.md T5): refused at the edge.
+    if _CONTROL.search(text):
+        raise PydanticCustomError("control", "It contains a line break or another control character. Paste it again.")
+    return text
+
+
+def _host(text: str) -> str:
+    if text and not _HOST.match(text):
+        raise PydanticCustomError(
+            "host", "Give the server's name only, such as imap.example.com: no https://, no path, no port."
+        )
+    return text.lower()
+
+
+def _address(text: str) -> str:
+    if not text:
+        return text
+    if (parsed := parse_address(text)) is None:
+        raise PydanticCustomError("email", "This is not an e-mail address. It looks like support@example.com.")
+    return parsed.address
+
+
+Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_control)]
+Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(_host)]
+EmailAddress = Annotated[str, StringConstraints(max_length=254), AfterValidator(_no_control), AfterValidator(_address)]
+Security = Literal["ssl", "starttls", "none"]
+
+
+class Outgoing(BaseModel):
+    """Where answers leave. Not in use yet: ``enabled`` can only be false."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    enabled: bool = False
+    host: Host = ""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    security: Literal["ssl", "starttls", "none"] = "starttls"
+    username: Line = ""
+    from_name: Line = ""
+
+
+class Settings(BaseModel):
+    """A mailbox's settings as the API takes them, without secrets.
+
+    Raises pydantic's ``ValidationError`` naming each field. What this version cannot do yet is refused rather than
+    accepted and ignored (see ``_is_built``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    group: Annotated[Line, StringConstraints(min_length=1, max_length=100)]
+    server_type: Literal["imap", "pop3", "office365"] = "imap"
+    host: Host = ""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    security: Security = "ssl"
+    username: Line = ""
+    auth: Literal["password", "oauth2"] = "password"
+    email: EmailAddress = ""
+    client_id: Line = ""
+    tenant_id: Line = ""
+    polling_minutes: int = Field(default=2, ge=1, le=MAX_POLLING_MINUTES)
+    days_to_download: int = Field(default=180, ge=0, le=MAX_DAYS_TO_DOWNLOAD)
+    folder: Annotated[Line, StringConstraints(min_length=1)] = "INBOX"
+    after_import: Literal["leave", "mark_read", "move", "delete"] = "leave"
+    move_to: Line = ""
+    whitelist_enabled: bool = False
+    whitelist: Annotated[str, StringConstraints(max_length=30_000)] = ""
+    outgoing: Outgoing = Outgoing()
+    acknowledge: bool = False
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _is_built(self) -> Self:
+        if self.server_type != "imap":
+            raise _field_error("server_type", "Only imap works in this version; pop3 and office365 come later.")
+        if self.auth != "password":
+            raise _field_error("auth", "Only password works in this version; oauth2 comes later.")
+        if self.after_import != "leave":
+            raise _field_error("after_import", "Only leave works in this version: mail stays where it is.")
+        if self.outgoing.enabled:
+            raise _field_error("outgoing", "Outgoing mail does not work in this version: enabled must be false.")
+        if self.acknowledge:
+            raise _field_error("acknowledge", "Acknowledgements do not work in this version: use false.")
+        return self
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if not self.host:
+            raise _field_error("host", "Give the server's name, such as imap.example.com.")
+        if not self.username:
+            raise _field_error("username", "Give the user name; often it is the whole e-mail address.")
+        return self
+
+    @model_validator(mode="after")
+    def _whitelist_reads(self) -> Self:
+        if wrong := whitelist.unreadable(self.whitelist):
+            raise _field_error("whitelist", f"Not a domain or an e-mail address: {', '.join(wrong[:5])}")
+        return self
+
+    @property
+    def effective_port(self) -> int:
+        """The port, or the usual one of the chosen security."""
+        return self.port if self.port is not None else DEFAULT_PORTS[self.security]
+
+    @classmethod
+    def stored(cls, fields: dict[str, Any]) -> Self:
+        """Settings as they were saved, without judging them again: a rule that came later, or a row that an older
+        version wrote, must not make a mailbox unreadable."""
+        defaults = {name: field.get_default() for name, field in cls.model_fields.items() if not field.is_required()}
+        outgoing = Outgoing.model_construct(**fields.get("outgoing", {}))
+        return cls.model_construct(**{**defaults, **fields, "outgoing": outgoing})
+
+    def source_identity(self) -> tuple[str, str, int, str, str]:
+        """What names the place that mail is read from: another one starts with a new cursor."""
+        return (self.server_type, self.host, self.effective_port, self.username, self.folder)
+
+    def password_target(self) -> tuple[str, str, int, str, str]:
+        """What a stored password belongs to: a change of any of it asks for the password again (TRUST.md T8)."""
+        return (self.server_type, self.host, self.effective_port, self.username, self.security)
+
+
+def _field_error(field: str, message: str) -> PydanticCustomError:
+    # A model-wide validator has no field of its own; the web layer reads it from here.
+    return PydanticCustomError("field", "{message}", {"message": message, "field": field})
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A stored mailbox.
+
+    ``tenant`` is the tenant key. ``generation`` changes whenever mail is read from another place, and never comes
+    back, so ids of the old place cannot be taken for ids of the new one. ``secrets`` maps a secret's field to its
+    sealed text. ``version`` is the row's ETag.
+    """
+
+    tenant: str
+    id: str
+    settings: Settings
+    generation: str
+    created: datetime
+    secrets: tuple[tuple[str, str], ...] = ()
+    version: str = ""
+
+    def secret(self, field: str) -> str | None:
+        """The sealed text of a secret, or None when it is not set."""
+        return dict(self.secrets).get(field)

@@ -1,0 +1,123 @@
+"""Every reason a mail's outcome can have. A code is stable for ever: tenants filter and alert by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of a mail. Each mail has exactly one.
+
+    pending    kept, not decided yet; the only one that changes by itself
+    delivered  it is an incident or a note
+    held       kept back with a reason, released or discarded by a person
+    discarded  looked at and not wanted
+    duplicate  the same mail is there already
+    failed     we could not handle it: our fault, or a mail that could not be fetched; raw kept where we have it
+    """
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    HELD = "held"
+    DISCARDED = "discarded"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A reason code, the outcome it belongs to, what it means and what a tenant can do."""
+
+    code: str
+    outcome: Outcome
+    meaning: str
+    what_to_do: str
+
+
+WAITING = Reason("waiting", Outcome.PENDING, "It is kept and waits to be converted.", "Nothing; seconds, normally.")
+NEW_INCIDENT = Reason("new_incident", Outcome.DELIVERED, "It opened an incident.", "Nothing.")
+REPLY_BY_REFERENCE = Reason(
+    "reply_by_reference",
+    Outcome.DELIVERED,
+    "It answers a mail of an incident (In-Reply-To or References), and its sender takes part in that incident.",
+    "Nothing.",
+)
+REPLY_BY_NUMBER = Reason(
+    "reply_by_number",
+    Outcome.DELIVERED,
+    "Its subject carries an incident's number, and its sender takes part in that incident.",
+    "Nothing.",
+)
+NOT_ON_WHITELIST = Reason(
+    "not_on_whitelist",
+    Outcome.HELD,
+    "The whitelist is on and its sender is not on it.",
+    "Add the sender or the domain to the mailbox's whitelist. An empty whitelist blocks everyone.",
+)
+SENDER_UNREADABLE = Reason(
+    "sender_unreadable",
+    Outcome.HELD,
+    "The whitelist is on and the mail names no sender that could be read without doubt.",
+    "Look at the mail's From line; mail without a clear sender never passes a whitelist.",
+)
+TOO_LARGE = Reason(
+    "too_large",
+    Outcome.HELD,
+    "The mail is larger than 50 MB. Its headers are kept; the whole mail is still in the mailbox.",
+    "Read it in the mailbox; ask the sender for a link instead of an attachment.",
+)
+MAILBOX_REMOVED = Reason(
+    "mailbox_removed",
+    Outcome.HELD,
+    "Its mailbox was deleted before the mail was converted.",
+    "Download the raw mail if it is needed.",
+)
+OWN_MAIL = Reason(
+    "own_mail",
+    Outcome.DISCARDED,
+    "Its sender is one of this tenant's own mailboxes: an incident of it could start a loop.",
+    "Nothing. Write from a personal address if this was meant as an incident.",
+)
+SAME_MAIL = Reason(
+    "same_mail",
+    Outcome.DUPLICATE,
+    "The same mail (same Message-ID, sender, date, text and attachments) is there already.",
+    "Nothing; the incident named with it holds the mail.",
+)
+CONVERSION_FAILED = Reason(
+    "conversion_failed",
+    Outcome.FAILED,
+    "Converting it failed five times. The raw mail is kept.",
+    "Tell the operator of this service; the mail can be converted again.",
+)
+UNFETCHABLE = Reason(
+    "unfetchable",
+    Outcome.FAILED,
+    "The mail server lists it but did not hand it over in five polls. It is still in the mailbox.",
+    "Read it in the mailbox with a mail program; moving it to another folder and back lets it be tried again.",
+)
+RAW_LOST = Reason(
+    "raw_lost",
+    Outcome.FAILED,
+    "The kept raw mail is gone from storage; it is fetched again if the mailbox still has it.",
+    "Nothing at first. If it stays so, the mail is gone from the mailbox as well: tell the operator.",
+)
+
+ALL: tuple[Reason, ...] = (
+    WAITING,
+    NEW_INCIDENT,
+    REPLY_BY_REFERENCE,
+    REPLY_BY_NUMBER,
+    NOT_ON_WHITELIST,
+    SENDER_UNREADABLE,
+    TOO_LARGE,
+    MAILBOX_REMOVED,
+    OWN_MAIL,
+    SAME_MAIL,
+    CONVERSION_FAILED,
+    UNFETCHABLE,
+    RAW_LOST,
+)
+
+BY_CODE = {reason.code: reason for reason in ALL}

@@ -1,0 +1,322 @@
+"""Every promise the outside world makes us, on one page.
+
+``tenant`` is always a tenant key ("slug.generation"): it comes from a credential or a queue message of ours, and it is
+the partition that everything of the tenant lies in. Times are aware UTC. Errors are those of ``shared.errors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, Self, TypeVar
+
+from shared.model.inbound import Filed, Filing, Inbound, Kept, Step, ThreadEntry
+from shared.model.incident import Incident, Note, Status
+from shared.model.mailbox import Mailbox
+from shared.model.reason import Outcome
+from shared.model.schedule import Slot
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some items of a list; ``next`` asks for those after them, None when there are none."""
+
+    items: tuple[Item, ...]
+    next: str | None = None
+
+
+# ── mail servers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A mail that a server lists. ``position`` names it for ever within its mailbox; ``size`` in bytes."""
+
+    position: str
+    size: int
+    received: datetime
+
+
+class Source(Protocol):
+    """A mailbox that is open for reading (``with … as source``). Reading changes nothing on the server.
+
+    Every method may raise ``ServerError`` or ``SettingsError``.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def new(self, cursor: str) -> Iterator[Arrival]:
+        """What is not settled by ``cursor``, oldest first; mails put off earlier come last.
+
+        An empty cursor means a first connection: everything of the days to download.
+        """
+        ...
+
+    def fetch(self, arrival: Arrival) -> bytes | None:
+        """The raw mail (RFC 5322); None when it is gone."""
+        ...
+
+    def fetch_head(self, arrival: Arrival) -> bytes | None:
+        """Only its header block, for mail that is too large; None when it is gone."""
+        ...
+
+    def settle(self, arrival: Arrival) -> None:
+        """We are done with this mail: the cursor may pass it."""
+        ...
+
+    def put_off(self, arrival: Arrival) -> int:
+        """It could not be fetched: the cursor passes it, and remembers to try again. The tries so far."""
+        ...
+
+    def cursor(self) -> str:
+        """Covers exactly what was settled or put off; opaque."""
+        ...
+
+    @property
+    def starts_over(self) -> bool:
+        """Whether ``new`` lists mails that may be known already (the server renumbered, or the cursor was lost)."""
+        ...
+
+
+# ── storage ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Our customer. ``key`` is the partition: slug and a generation that never comes back after a deletion."""
+
+    slug: str
+    key: str
+    name: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A credential without its secret: ``digest`` is the SHA-256 (hex) of it. ``role``: admin or agent."""
+
+    id: str
+    role: str
+    name: str
+    digest: str
+    created: datetime
+
+
+class Tenants(Protocol):
+    """Tenants and their API keys."""
+
+    def get(self, slug: str) -> Tenant | None: ...
+
+    def put(self, slug: str, name: str, generation: str, now: datetime) -> tuple[Tenant, bool]:
+        """Create or rename; whether it was created. ``generation`` serves only a new one."""
+        ...
+
+    def all(self) -> Iterator[Tenant]: ...
+
+    def add_key(self, tenant: str, key: ApiKey) -> None: ...
+
+    def key(self, tenant: str, id: str) -> ApiKey | None: ...
+
+
+class Mailboxes(Protocol):
+    """Settings of mailboxes."""
+
+    def get(self, tenant: str, mailbox: str) -> Mailbox | None: ...
+
+    def all(self, tenant: str) -> tuple[Mailbox, ...]:
+        """In order of their ids."""
+        ...
+
+    def put(self, mailbox: Mailbox) -> Mailbox:
+        """Store it if it is still as it was read (``version``; empty: it must not exist). Raises ``RowChanged``."""
+        ...
+
+    def delete(self, mailbox: Mailbox) -> None:
+        """Settings and secrets go; incidents and the ledger stay. Raises ``RowChanged``."""
+        ...
+
+
+class Schedule(Protocol):
+    """Who is polled when. Claimed by ETag; everything in it can be made anew."""
+
+    def get(self, tenant: str, mailbox: str) -> Slot | None: ...
+
+    def put(self, slot: Slot) -> Slot:
+        """Store it if it is still as it was read (``version``; empty: it must not exist). Raises ``RowChanged``."""
+        ...
+
+    def delete(self, tenant: str, mailbox: str) -> None: ...
+
+    def due(self, now: datetime) -> Iterator[Slot]:
+        """Enabled mailboxes whose due time has come (some seconds early counts), of all tenants."""
+        ...
+
+    def oldest(self, count: int) -> tuple[Slot, ...]:
+        """The enabled mailboxes that were made first: they get timers of their own."""
+        ...
+
+
+class Desk(Protocol):
+    """A tenant's mail, threads and incidents. Each writing method is one transaction: all of it or nothing.
+
+    After ``RowChanged`` or ``StoreUnavailable`` it is unknown whether the write happened: read again, decide again.
+    """
+
+    def cursor(self, tenant: str, mailbox: str, generation: str) -> tuple[str, str]:
+        """The stored cursor and its version; two empty strings where there is none."""
+        ...
+
+    def move_cursor(self, tenant: str, mailbox: str, generation: str, cursor: str, version: str) -> str:
+        """Replace it if it is still at ``version``; the new version. Raises ``RowChanged``."""
+        ...
+
+    def keep(self, tenant: str, mails: Sequence[Kept], now: datetime) -> tuple[str, ...]:
+        """Rows "pending" for mails that have none yet, or only one that says that their raw was never had or is lost;
+        the ids that became pending. Their raw is stored already."""
+        ...
+
+    def keep_unfetched(self, tenant: str, mail: Kept, now: datetime) -> None:
+        """A row "failed: unfetchable" for a mail that the server does not hand over; nothing if there is one."""
+        ...
+
+    def known(self, tenant: str, ids: Iterable[str]) -> frozenset[str]:
+        """Which of these mails have a row and need not be fetched (again)."""
+        ...
+
+    def inbound(self, tenant: str, id: str) -> Inbound | None: ...
+
+    def pending(self, tenant: str) -> Iterator[tuple[InboundKey, datetime, int]]:
+        """The outbox: every undecided mail, oldest first, when its bell was rung last and how often."""
+        ...
+
+    def note_ring(self, tenant: str, id: str, now: datetime) -> None:
+        """Remember that the bell of a pending mail was rung again; nothing if it is decided by now."""
+        ...
+
+    def lose_raw(self, tenant: str, inbound: Inbound, generation: str, trace: Step) -> None:
+        """A pending mail whose raw is gone becomes "failed: raw_lost", and the cursor goes back to the beginning, so
+        that the server is asked again. Raises ``RowChanged``."""
+        ...
+
+    def give_up(self, tenant: str, id: str, now: datetime) -> bool:
+        """A pending mail becomes "failed: conversion_failed"; whether it did."""
+        ...
+
+    def retry(self, tenant: str, id: str, now: datetime) -> bool:
+        """A failed mail whose raw is kept becomes pending again; whether it did."""
+        ...
+
+    def thread(self, tenant: str, group: str, message_id: str) -> ThreadEntry | None: ...
+
+    def delivered_as(self, tenant: str, group: str, digest: str) -> int | None:
+        """The incident that holds a mail of this content."""
+        ...
+
+    def incident(self, tenant: str, number: int) -> Incident | None: ...
+
+    def notes(self, tenant: str, number: int, after: int, limit: int) -> tuple[Note, ...]:
+        """Notes with ``seq`` above ``after``, in order."""
+        ...
+
+    def file(self, tenant: str, filing: Filing) -> Filed:
+        """Outcome, incident, note, thread index, number: in one transaction. Raises ``RowChanged``."""
+        ...
+
+    def incidents(
+        self,
+        tenant: str,
+        status: Status | None,
+        mailbox: str | None,
+        group: str | None,
+        after: str,
+        limit: int,
+    ) -> Page[Incident]:
+        """Newest activity first."""
+        ...
+
+    def ledger(
+        self,
+        tenant: str,
+        outcome: Outcome | None,
+        reason: str | None,
+        mailbox: str | None,
+        after: str,
+        limit: int,
+    ) -> Page[Inbound]:
+        """Newest first."""
+        ...
+
+    def counts(self, tenant: str, mailbox: str) -> dict[Outcome, int]:
+        """How many mails of a mailbox have each outcome."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InboundKey:
+    """Which mail: what a doorbell says."""
+
+    mailbox: str
+    id: str
+
+
+class RawMail(Protocol):
+    """Untouched originals and attachments. Written before any row that names them; never changed."""
+
+    def keep(self, tenant: str, id: str, raw: bytes) -> None:
+        """Store a mail; storing it again changes nothing."""
+        ...
+
+    def get(self, tenant: str, id: str) -> bytes | None: ...
+
+    def keep_attachment(self, tenant: str, sha256: str, content: bytes) -> None:
+        """Store content under its own digest, once."""
+        ...
+
+    def attachment(self, tenant: str, sha256: str) -> bytes | None: ...
+
+
+class Secrets(Protocol):
+    """Encryption under a key per tenant. A sealed text opens only for the same tenant, mailbox and field."""
+
+    def seal(self, tenant: str, mailbox: str, field: str, text: str) -> str: ...
+
+    def open(self, tenant: str, mailbox: str, field: str, sealed: str) -> str: ...
+
+    def app_key(self, purpose: str) -> bytes:
+        """32 bytes that only this app knows, the same for ever, another for each purpose."""
+        ...
+
+
+class Queues(Protocol):
+    """Doorbells."""
+
+    def ring_inbound(self, tenant: str, mailbox: str, id: str) -> None: ...
+
+    def ring_poll(self, tenant: str, mailbox: str) -> None: ...
+
+
+# ── the whole ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything a flow may use. ``now`` is the clock; ``random`` gives that many unguessable bytes; ``open`` opens
+    a mailbox on its server; ``sleep`` waits some seconds; ``healthy`` says whether storage answers."""
+
+    tenants: Tenants
+    mailboxes: Mailboxes
+    schedule: Schedule
+    desk: Desk
+    raw: RawMail
+    secrets: Secrets
+    queues: Queues
+    now: Callable[[], datetime]
+    random: Callable[[int], bytes]
+    sleep: Callable[[float], None]
+    open: Callable[[Mailbox], Source]
+    healthy: Callable[[], bool]

@@ -1,0 +1,415 @@
+"""IMAP (RFC 9051, RFC 3501) as a ``Source``: by UID only, reading without a trace.
+
+The cursor is UIDVALIDITY and the lowest UID that is not settled, with a little memory below it, because servers let
+mails appear late and out of order (PROTOCOLS.md 2.1):
+
+    validity    the folder's UIDVALIDITY; another one means that the server renumbered everything
+    next        every UID below is settled, except those in ``again``
+    recent      settled UIDs among the last WINDOW below ``next``: what is listed there and not in here came late
+    messages    how many the folder held; with UIDNEXT it tells an idle folder by one STATUS
+    first       during the first pass: [UIDNEXT at its start, oldest date wanted]
+    again       UIDs that could not be fetched, with the tries so far
+"""
+
+from __future__ import annotations
+
+import imaplib
+import json
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Self
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import LoginError
+
+from shared.errors import FolderNotFound, MailRefused, ProtocolViolation, TlsRequired
+from shared.model.mailbox import Settings
+from shared.ports import Arrival
+from shared.servers.translate import errors_translated, login_refused
+
+WINDOW = 32
+"""UIDs below ``next`` that are listed again each time: room for mails that a busy server reveals late."""
+
+LIST_WINDOW = 20_000
+"""UIDs of one SEARCH: imaplib refuses an answer over 1,000,000 bytes, which is about 150,000 UIDs."""
+
+SIZES_AT_ONCE = 100
+"""Mails whose size and date are asked for together."""
+
+GROUP_MAILS = 25
+GROUP_BYTES = 4 * 1024 * 1024
+"""Small mails fetched in one command: saves round trips, costs this much memory."""
+
+PART_BYTES = 1024 * 1024
+"""A mail above this is fetched in parts of this size: imaplib holds a literal three times (50 MB cost 146 MB of
+memory whole, 5 MB in parts, in the same time)."""
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 30
+SESSION_SECONDS = 180
+"""A server that drips one byte a second never runs into a read timeout; this ends the session whatever it does."""
+
+
+@dataclass
+class _State:
+    """The cursor, opened."""
+
+    validity: int = 0
+    next: int = 1
+    recent: set[int] = field(default_factory=set)
+    messages: int = 0
+    first: tuple[int, str] | None = None
+    again: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, cursor: str) -> _State:
+        if not cursor:
+            return cls()
+        stored = json.loads(cursor)
+        return cls(
+            validity=stored["validity"],
+            next=stored["next"],
+            recent=set(stored["recent"]),
+            messages=stored["messages"],
+            first=tuple(stored["first"]) if stored["first"] else None,
+            again={int(uid): tries for uid, tries in stored["again"].items()},
+        )
+
+    def write(self) -> str:
+        return json.dumps(
+            {
+                "validity": self.validity,
+                "next": self.next,
+                "recent": sorted(uid for uid in self.recent if uid >= self.next - WINDOW),
+                "messages": self.messages,
+                "first": self.first,
+                "again": self.again,
+            }
+        )
+
+    def is_new(self, uid: int) -> bool:
+        return uid not in self.again and (uid >= self.next or uid not in self.recent)
+
+    def pass_by(self, uid: int) -> None:
+        self.next = max(self.next, uid + 1)
+        self.recent.add(uid)
+
+
+@dataclass(frozen=True, slots=True)
+class ImapLogin:
+    """How to get in: the settings, the password, the TLS context."""
+
+    settings: Settings
+    password: str
+    tls: ssl.SSLContext
+
+
+class ImapSource:
+    """``ports.Source`` on an IMAP folder."""
+
+    def __init__(self, login: ImapLogin, floor: date, now: Callable[[], datetime]) -> None:
+        """``floor``: the oldest day to download on a first connection (INTERNALDATE, in the server's zone)."""
+        self._login = login
+        self._settings = login.settings
+        self._floor = floor
+        self._now = now
+        self._state = _State()
+        self._starts_over = False
+        self._one_by_one = False
+        self._upcoming: list[Arrival] = []
+        self._fetched: dict[str, bytes | None] = {}
+
+    # ── the session ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def __enter__(self) -> Self:
+        """Connect and log in."""
+        with self._translated():
+            self._client = self._connect()
+            self._watchdog = threading.Timer(SESSION_SECONDS, self._client.shutdown)
+            self._watchdog.daemon = True
+            self._watchdog.start()
+            try:
+                self._log_in()
+            except BaseException:
+                self.__exit__()
+                raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Hang up. LOGOUT would cost a round trip and changes nothing on a folder opened for reading."""
+        self._watchdog.cancel()
+        try:
+            self._client.shutdown()
+        except OSError:
+            return  # it is closed already, which is all that we want
+
+    def _connect(self) -> IMAPClient:
+        settings = self._settings
+        client = IMAPClient(
+            settings.host,
+            port=settings.effective_port,
+            ssl=settings.security == "ssl",
+            ssl_context=self._login.tls if settings.security == "ssl" else None,
+            timeout=SocketTimeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        )
+        client.normalise_times = False
+        if settings.security == "starttls":
+            self._start_tls(client)
+        return client
+
+    def _start_tls(self, client: IMAPClient) -> None:
+        try:
+            if client._imap.state == "AUTH":
+                # A greeting of PREAUTH forbids STARTTLS: somebody in the middle may want clear text (nostarttls).
+                raise TlsRequired(f"{self._settings.host} refuses encryption on this port.", "Use port 993 with SSL.")
+            client.starttls(self._login.tls)
+        except BaseException:
+            client.shutdown()
+            raise
+
+    def _log_in(self) -> None:
+        name, password = self._settings.username, self._login.password
+        try:
+            # PLAIN carries any letter (UTF-8); LOGIN breaks on a password beyond ASCII.
+            if self._client.has_capability("AUTH=PLAIN"):
+                self._client.plain_login(name, password)
+            else:
+                self._client.login(name, password)
+        except LoginError as error:
+            raise login_refused(error, self._settings.host) from None
+
+    def _translated(self) -> Any:
+        return errors_translated(self._settings.host, self._settings.effective_port)
+
+    # ── listing ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def starts_over(self) -> bool:
+        """See ``ports.Source.starts_over``."""
+        return self._starts_over
+
+    def cursor(self) -> str:
+        """See ``ports.Source.cursor``."""
+        return self._state.write()
+
+    def new(self, cursor: str) -> Iterator[Arrival]:
+        """See ``ports.Source.new``."""
+        self._state = _State.read(cursor)
+        # Something went wrong last time, perhaps because of one mail: then it must be clear because of which.
+        self._one_by_one = bool(self._state.again)
+        again = dict(self._state.again)
+        with self._translated():
+            if self._is_idle():
+                return
+            self._open_folder()
+            uids = self._list()
+        yield from self._arrivals(uids)
+        yield from self._arrivals(uid for uid in again if uid in self._state.again)
+        self._state.next = max(self._state.next, self._uidnext)
+        self._state.first = None
+        self._state.messages = self._messages
+
+    def _is_idle(self) -> bool:
+        """One STATUS tells: nothing new, nothing left over from last time."""
+        state = self._state
+        if not state.validity or state.first or state.again:
+            return False
+        try:
+            status = self._client.folder_status(self._settings.folder, ["UIDVALIDITY", "UIDNEXT", "MESSAGES"])
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            raise self._no_folder() from None
+        if status.get(b"UIDVALIDITY") != state.validity or status.get(b"UIDNEXT") != state.next:
+            return False
+        # Fewer than before (somebody deleted) is remembered: one that then appears late makes the count grow.
+        came_late = status[b"MESSAGES"] > state.messages
+        state.messages = status[b"MESSAGES"]
+        return not came_late
+
+    def _open_folder(self) -> None:
+        """EXAMINE: SELECT without the right to change anything. Here a UIDVALIDITY change is noticed."""
+        try:
+            opened = self._client.select_folder(self._settings.folder, readonly=True)
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            raise self._no_folder() from None
+        validity = opened.get(b"UIDVALIDITY")
+        if validity is None:
+            raise ProtocolViolation("The server gives its mails no lasting numbers (UIDVALIDITY).", "Use POP3.")
+        self._messages = int(opened.get(b"EXISTS", 0))
+        self._uidnext = int(opened.get(b"UIDNEXT", 0)) or self._highest_uid() + 1
+        if validity != self._state.validity:
+            self._starts_over = True
+            self._begin(int(validity))
+
+    def _begin(self, validity: int) -> None:
+        """A first pass: the days to download, by date; and what lies in the window now is not what came late."""
+        self._state = _State(validity=validity, first=(self._uidnext, self._floor.isoformat()))
+        self._state.recent = set(self._search(f"{max(1, self._uidnext - WINDOW)}:*"))
+
+    def _highest_uid(self) -> int:
+        return max(self._search("*"), default=0)
+
+    def _list(self) -> list[int]:
+        """UIDs that are not settled, ascending."""
+        low = max(1, self._state.next - WINDOW)
+        if self._state.first is None:
+            found = self._search_range(low, self._uidnext, [])
+        else:
+            until, since = self._state.first
+            # The date limits only what was there when the mailbox was connected. A mail that comes later is new
+            # whatever its INTERNALDATE says (one that was moved here keeps its old one).
+            found = self._search_range(low, until - 1, ["SINCE", date.fromisoformat(since)])
+            found += self._search_range(until, self._uidnext, [])
+        # "n:*" lists the last mail even when it is below n (RFC 9051, 6.4.9), so the range is checked here.
+        return sorted({uid for uid in found if uid >= low and self._state.is_new(uid)})
+
+    def _search_range(self, low: int, high: int, more: list[Any]) -> list[int]:
+        found: list[int] = []
+        while high - low > LIST_WINDOW:
+            found += self._search(f"{low}:{low + LIST_WINDOW - 1}", more)
+            low += LIST_WINDOW
+        last = "*" if high >= self._uidnext else str(high)
+        return found + (self._search(f"{low}:{last}", more) if high >= low else [])
+
+    def _search(self, uids: str, more: Iterable[Any] = ()) -> list[int]:
+        # Only numbers and a date of ours go into a SEARCH: text of a sender would become commands (TRUST.md).
+        return [int(uid) for uid in self._client.search(["UID", uids, *more])]
+
+    def _arrivals(self, uids: Iterable[int]) -> Iterator[Arrival]:
+        waiting = list(uids)
+        for start in range(0, len(waiting), SIZES_AT_ONCE):
+            some = waiting[start : start + SIZES_AT_ONCE]
+            with self._translated():
+                described = self._describe(some)
+            self._upcoming = [described[uid] for uid in some if uid in described]
+            for uid in some:
+                if uid in described:
+                    yield described[uid]
+                else:
+                    self._gone(uid)
+
+    def _describe(self, uids: list[int]) -> dict[int, Arrival]:
+        answers = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
+        return {uid: self._arrival(uid, answers[uid]) for uid in uids if uid in answers}
+
+    def _arrival(self, uid: int, answer: Any) -> Arrival:
+        received = answer.get(b"INTERNALDATE")
+        return Arrival(
+            position=f"imap:{self._state.validity}:{uid}",
+            size=int(answer.get(b"RFC822.SIZE") or 0),
+            received=received.astimezone(UTC) if isinstance(received, datetime) else self._now(),
+        )
+
+    def _gone(self, uid: int) -> None:
+        """Listed and not there any more: somebody deleted it before we could read it."""
+        self._state.again.pop(uid, None)
+        self._state.pass_by(uid)
+
+    def _no_folder(self) -> FolderNotFound:
+        return FolderNotFound(
+            f"There is no folder {self._settings.folder} in this mailbox.", "Check its name, or use INBOX."
+        )
+
+    # ── fetching ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def fetch(self, arrival: Arrival) -> bytes | None:
+        """See ``ports.Source.fetch``."""
+        with self._translated():
+            if arrival.size > PART_BYTES:
+                return self._fetch_parts(arrival)
+            if arrival.position not in self._fetched:
+                self._fetched = self._fetch_group(arrival)
+            return self._fetched.pop(arrival.position)
+
+    def fetch_head(self, arrival: Arrival) -> bytes | None:
+        """See ``ports.Source.fetch_head``."""
+        with self._translated():
+            return self._fetch_one(arrival, "BODY.PEEK[HEADER]")
+
+    def settle(self, arrival: Arrival) -> None:
+        """See ``ports.Source.settle``."""
+        uid = _uid(arrival)
+        self._state.again.pop(uid, None)
+        self._state.pass_by(uid)
+
+    def put_off(self, arrival: Arrival) -> int:
+        """See ``ports.Source.put_off``."""
+        uid = _uid(arrival)
+        self._state.again[uid] = self._state.again.get(uid, 0) + 1
+        self._state.pass_by(uid)
+        return self._state.again[uid]
+
+    def _fetch_group(self, arrival: Arrival) -> dict[str, bytes | None]:
+        """This mail and the small ones after it, in one command; alone when that is refused."""
+        group = [arrival] if self._one_by_one else self._group_from(arrival)
+        if len(group) > 1:
+            try:
+                answers = self._client.fetch([_uid(one) for one in group], ["BODY.PEEK[]"])
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error:
+                self._one_by_one = True
+            else:
+                return {one.position: answers[_uid(one)].get(b"BODY[]") for one in group if _uid(one) in answers} | (
+                    {} if _uid(arrival) in answers else {arrival.position: None}
+                )
+        return {arrival.position: self._fetch_one(arrival, "BODY.PEEK[]")}
+
+    def _group_from(self, arrival: Arrival) -> list[Arrival]:
+        group: list[Arrival] = []
+        total = 0
+        start = self._upcoming.index(arrival) if arrival in self._upcoming else len(self._upcoming)
+        for one in self._upcoming[start : start + GROUP_MAILS]:
+            total += one.size
+            if one.size > PART_BYTES or total > GROUP_BYTES:
+                break
+            group.append(one)
+        return group or [arrival]
+
+    def _fetch_one(self, arrival: Arrival, what: str) -> bytes | None:
+        """None when the mail is gone; ``MailRefused`` when the server has it and does not give it."""
+        key = what.replace(".PEEK", "").encode()
+        try:
+            answer = self._client.fetch([_uid(arrival)], [what]).get(_uid(arrival))
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            raise _refused() from None
+        if answer is None:
+            return None
+        content = _part(answer, key)
+        if content is None:
+            raise _refused()
+        return content
+
+    def _fetch_parts(self, arrival: Arrival) -> bytes | None:
+        whole = bytearray()
+        while True:
+            part = self._fetch_one(arrival, f"BODY.PEEK[]<{len(whole)}.{PART_BYTES}>")
+            if part is None:
+                return None
+            whole += part
+            # The stated size may be wrong (Exchange counts otherwise): only a short part is the end.
+            if len(part) < PART_BYTES:
+                return bytes(whole)
+
+
+def _uid(arrival: Arrival) -> int:
+    return int(arrival.position.rpartition(":")[2])
+
+
+def _part(answer: Any, key: bytes) -> bytes | None:
+    """The content of a FETCH answer; a server names a part by its offset only: BODY[]<0> for BODY[]<0.1048576>."""
+    name = key.partition(b".")[0] + b">" if b"<" in key else key
+    content = answer.get(name, answer.get(key))
+    return content if isinstance(content, bytes) else None
+
+
+def _refused() -> MailRefused:
+    return MailRefused("The server lists a mail and does not hand it over.", "The next polls try it again.")

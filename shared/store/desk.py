@@ -1,0 +1,410 @@
+"""A tenant's mail, threads and incidents in one partition: every step is one entity-group transaction.
+
+Why that gives each mail exactly one effect: a mail's row turns final only under If-Match while it is pending, in the
+same transaction that makes its incident, note, number and thread entries (TRUST.md 2.4).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from shared.errors import RowChanged
+from shared.mail.address import Address
+from shared.model import reason
+from shared.model.inbound import Filed, Filing, Inbound, Kept, Step, ThreadEntry
+from shared.model.incident import Body, Incident, Note, NoteKind, Status
+from shared.model.reason import Outcome
+from shared.ports import InboundKey, Page
+from shared.store import keys, rows
+from shared.store.raw import Blobs
+from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Upsert, Value, Where
+
+TABLE = "desk"
+
+KEEP_AT_ONCE = 40
+"""Mails of one transaction: two rows each, below the 100 operations of Azure Tables."""
+
+INLINE_BODY = 30_000
+"""UTF-16 units of a note's body that a row holds; a longer one lies in Blob, written before the row."""
+
+
+Ring = dict[str, str | int]
+"""When the bell of a pending mail was rung last, and how often since then."""
+
+_WITHOUT_RAW = frozenset({reason.UNFETCHABLE.code, reason.RAW_LOST.code})
+"""Outcomes of mails that are worth fetching again when the server lists them again."""
+
+
+class TableDesk:
+    """``ports.Desk`` on tables and blobs."""
+
+    def __init__(self, tables: Tables, blobs: Blobs) -> None:
+        self._tables = tables
+        self._blobs = blobs
+
+    # ── the cursor ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def cursor(self, tenant: str, mailbox: str, generation: str) -> tuple[str, str]:
+        """See ``ports.Desk.cursor``."""
+        row = self._tables.get(TABLE, tenant, keys.cursor(mailbox, generation))
+        return (row.text("cursor"), row.etag) if row else ("", "")
+
+    def move_cursor(self, tenant: str, mailbox: str, generation: str, cursor: str, version: str) -> str:
+        """See ``ports.Desk.move_cursor``."""
+        key = keys.cursor(mailbox, generation)
+        values = {"cursor": cursor}
+        write = Replace(key, values, version) if version else Insert(key, values)
+        return self._tables.commit(TABLE, tenant, [write])[0]
+
+    # ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def keep(self, tenant: str, mails: Sequence[Kept], now: datetime) -> tuple[str, ...]:
+        """See ``ports.Desk.keep``."""
+        new: list[str] = []
+        for start in range(0, len(mails), KEEP_AT_ONCE):
+            new.extend(self._keep_some(tenant, mails[start : start + KEEP_AT_ONCE], now))
+        return tuple(new)
+
+    def _keep_some(self, tenant: str, mails: Sequence[Kept], now: datetime) -> list[str]:
+        waiting = [_pending(mail, now) for mail in {mail.id: mail for mail in mails}.values()]
+        ring: Ring = {"rung": keys.stamp(now), "rings": 0}
+        try:
+            self._tables.commit(TABLE, tenant, [one for mail in waiting for one in _insert(mail, ring)])
+        except RowChanged:
+            # Some are there already (a poll that was cut off, or runs at the same time): one by one, then.
+            return [mail.id for mail in waiting if self._keep_one(tenant, mail, ring)]
+        return [mail.id for mail in waiting]
+
+    def _keep_one(self, tenant: str, mail: Inbound, ring: Ring) -> bool:
+        there = self.inbound(tenant, mail.id)
+        if there is not None and there.reason not in _WITHOUT_RAW:
+            return False
+        again = replace(mail, kept=there.kept) if there else mail
+        try:
+            self._tables.commit(TABLE, tenant, _settle(there, again, ring) if there else _insert(mail, ring))
+        except RowChanged:
+            return False  # whoever was faster rings its bell
+        return True
+
+    def keep_unfetched(self, tenant: str, mail: Kept, now: datetime) -> None:
+        """See ``ports.Desk.keep_unfetched``."""
+        row = replace(_pending(mail, now), outcome=Outcome.FAILED, reason=reason.UNFETCHABLE.code)
+        try:
+            self._tables.commit(TABLE, tenant, _insert(row, {}))
+        except RowChanged:
+            return  # it has a row, so it is accounted for
+
+    def known(self, tenant: str, ids: Iterable[str]) -> frozenset[str]:
+        """See ``ports.Desk.known``."""
+        found = (self.inbound(tenant, id) for id in ids)
+        return frozenset(mail.id for mail in found if mail is not None and mail.reason not in _WITHOUT_RAW)
+
+    # ── the ledger ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def inbound(self, tenant: str, id: str) -> Inbound | None:
+        """See ``ports.Desk.inbound``."""
+        row = self._tables.get(TABLE, tenant, keys.source(id))
+        return rows.read_inbound(row) if row else None
+
+    def pending(self, tenant: str) -> Iterator[tuple[InboundKey, datetime, int]]:
+        """See ``ports.Desk.pending``."""
+        found = list(self._range(tenant, f"E:{Outcome.PENDING}:", columns=("mailbox", "rung", "rings")))
+        for row in reversed(found):
+            key = InboundKey(row.text("mailbox"), row.key.rpartition(":")[2])
+            yield key, keys.read_stamp(row.text("rung")), row.number("rings")
+
+    def note_ring(self, tenant: str, id: str, now: datetime) -> None:
+        """See ``ports.Desk.note_ring``."""
+        mail = self.inbound(tenant, id)
+        if mail is None or mail.outcome is not Outcome.PENDING:
+            return
+        row = self._tables.get(TABLE, tenant, keys.entry(mail.outcome, mail.kept, id))
+        if row is None:
+            return
+        rung: Ring = {"rung": keys.stamp(now), "rings": row.number("rings") + 1}
+        try:
+            self._tables.commit(TABLE, tenant, [Replace(row.key, {**row.values, **rung}, row.etag)])
+        except RowChanged:
+            return  # decided meanwhile: there is nothing left to ring for
+
+    def lose_raw(self, tenant: str, inbound: Inbound, generation: str, trace: Step) -> None:
+        """See ``ports.Desk.lose_raw``."""
+        lost = replace(inbound, outcome=Outcome.FAILED, reason=reason.RAW_LOST.code, trace=(trace,))
+        rewind = Upsert(keys.cursor(inbound.mailbox, generation), {"cursor": ""})
+        self._tables.commit(TABLE, tenant, [*_settle(inbound, lost), rewind])
+
+    def give_up(self, tenant: str, id: str, now: datetime) -> bool:
+        """See ``ports.Desk.give_up``."""
+        mail = self.inbound(tenant, id)
+        if mail is None or mail.outcome is not Outcome.PENDING:
+            return False
+        step = Step("give_up", True, "converting it failed as often as the queue tries")
+        failed = replace(mail, outcome=Outcome.FAILED, reason=reason.CONVERSION_FAILED.code, trace=(step,))
+        self._tables.commit(TABLE, tenant, _settle(mail, failed))
+        return True
+
+    def retry(self, tenant: str, id: str, now: datetime) -> bool:
+        """See ``ports.Desk.retry``."""
+        mail = self.inbound(tenant, id)
+        if mail is None or mail.outcome is not Outcome.FAILED or mail.reason != reason.CONVERSION_FAILED.code:
+            return False
+        again = replace(mail, outcome=Outcome.PENDING, reason=reason.WAITING.code, trace=())
+        self._tables.commit(TABLE, tenant, _settle(mail, again, {"rung": keys.stamp(now), "rings": 0}))
+        return True
+
+    def ledger(
+        self,
+        tenant: str,
+        outcome: Outcome | None,
+        reason: str | None,
+        mailbox: str | None,
+        after: str,
+        limit: int,
+    ) -> Page[Inbound]:
+        """See ``ports.Desk.ledger``."""
+        where = [Where(name, "eq", value) for name, value in (("reason", reason), ("mailbox", mailbox)) if value]
+        prefixes = [f"E:{one}:" for one in ([outcome] if outcome else Outcome)]
+        found, next_ = self._newest(tenant, prefixes, after, where, limit)
+        return Page(tuple(rows.read_inbound(row) for row in found), next_)
+
+    def counts(self, tenant: str, mailbox: str) -> dict[Outcome, int]:
+        """See ``ports.Desk.counts``."""
+        where = [Where("mailbox", "eq", mailbox)]
+        return {
+            outcome: sum(1 for _ in self._range(tenant, f"E:{outcome}:", where=where, columns=("mailbox",)))
+            for outcome in Outcome
+        }
+
+    # ── threads ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def thread(self, tenant: str, group: str, message_id: str) -> ThreadEntry | None:
+        """See ``ports.Desk.thread``."""
+        row = self._tables.get(TABLE, tenant, keys.thread(group, message_id))
+        return rows.read_thread(row, message_id) if row else None
+
+    def delivered_as(self, tenant: str, group: str, digest: str) -> int | None:
+        """See ``ports.Desk.delivered_as``."""
+        row = self._tables.get(TABLE, tenant, keys.digest(group, digest))
+        return row.number("incident") if row else None
+
+    # ── incidents ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def incident(self, tenant: str, number: int) -> Incident | None:
+        """See ``ports.Desk.incident``."""
+        row = self._tables.get(TABLE, tenant, keys.incident(number))
+        return rows.read_incident(row) if row else None
+
+    def notes(self, tenant: str, number: int, after: int, limit: int) -> tuple[Note, ...]:
+        """See ``ports.Desk.notes``."""
+        start, end = keys.note(number, after + 1), keys.note(number, after + 1 + limit)
+        found = self._tables.query(TABLE, tenant, start, end)
+        return tuple(rows.read_note(row, self._read_body(tenant, row)) for row in found)
+
+    def incidents(
+        self,
+        tenant: str,
+        status: Status | None,
+        mailbox: str | None,
+        group: str | None,
+        after: str,
+        limit: int,
+    ) -> Page[Incident]:
+        """See ``ports.Desk.incidents``."""
+        where = [Where(name, "eq", value) for name, value in (("mailbox", mailbox), ("group", group)) if value]
+        prefixes = [f"L:{one}:" for one in ([status] if status else Status)]
+        found, next_ = self._newest(tenant, prefixes, after, where, limit)
+        return Page(tuple(rows.read_incident(row) for row in found), next_)
+
+    # ── filing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def file(self, tenant: str, filing: Filing) -> Filed:
+        """See ``ports.Desk.file``."""
+        if filing.decision.outcome is not Outcome.DELIVERED:
+            return self._file_undelivered(tenant, filing)
+        operations, incident = self._incident_operations(tenant, filing)
+        filed = Filed(incident.number, incident.notes_count)
+        operations += _settle(filing.inbound, _decided(filing, filed))
+        operations += self._note_operations(tenant, filing, filed)
+        operations += _index_operations(filing, incident.number)
+        self._tables.commit(TABLE, tenant, operations)
+        return filed
+
+    def _file_undelivered(self, tenant: str, filing: Filing) -> Filed:
+        filed = Filed(filing.decision.duplicate_of, None)
+        self._tables.commit(TABLE, tenant, _settle(filing.inbound, _decided(filing, filed)))
+        return filed
+
+    def _incident_operations(self, tenant: str, filing: Filing) -> tuple[list[Operation], Incident]:
+        if (joined := filing.decision.join) is None:
+            return self._open(tenant, filing)
+        after = replace(
+            joined,
+            updated=max(filing.at, joined.updated),
+            status=Status.OPEN,
+            notes_count=joined.notes_count + 1,
+            participants=_together(joined.participants, (filing.author, *filing.participants)),
+            related=tuple(dict.fromkeys((*joined.related, *filing.decision.related))),
+        )
+        operations: list[Operation] = [
+            Replace(keys.incident(joined.number), rows.incident_values(after), joined.version),
+            *_relist(joined, after),
+        ]
+        return operations, after
+
+    def _open(self, tenant: str, filing: Filing) -> tuple[list[Operation], Incident]:
+        counter = self._tables.get(TABLE, tenant, keys.COUNTER)
+        number = counter.number("last") + 1 if counter else 1
+        incident = Incident(
+            number=number,
+            subject=filing.subject,
+            status=Status.OPEN,
+            group=filing.group,
+            mailbox=filing.inbound.mailbox,
+            reporter=filing.author,
+            participants=_together((filing.author,), filing.participants),
+            created=filing.at,
+            updated=filing.at,
+            notes_count=1,
+            related=filing.decision.related,
+        )
+        counted = {"last": number}
+        operations: list[Operation] = [
+            Replace(keys.COUNTER, counted, counter.etag) if counter else Insert(keys.COUNTER, counted),
+            Insert(keys.incident(number), rows.incident_values(incident)),
+            Insert(keys.listed(incident.status, incident.updated, number), rows.incident_values(incident)),
+        ]
+        return operations, incident
+
+    def _note_operations(self, tenant: str, filing: Filing, filed: Filed) -> list[Operation]:
+        assert filed.incident is not None
+        assert filed.note is not None
+        note = Note(
+            seq=filed.note,
+            kind=NoteKind.INBOUND,
+            author=filing.author,
+            created=filing.at,
+            body=filing.body,
+            mail=filing.inbound.id,
+        )
+        values = rows.note_values(note) | self._write_body(tenant, filing.inbound.id, filing.body)
+        return [Insert(keys.note(filed.incident, filed.note), values)]
+
+    # ── bodies ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _write_body(self, tenant: str, name: str, body: Body) -> dict[str, Value]:
+        """The body as a property, or stored in Blob (before the row that names it) with its name as the property."""
+        text = rows.encode_body(body)
+        if len(text.encode("utf-16-le")) <= INLINE_BODY * 2:
+            return {"body": text}
+        self._blobs.write("bodies", f"{tenant}/{name}.json", text.encode())
+        return {"body_name": name}
+
+    def _read_body(self, tenant: str, row: Row) -> Body:
+        if name := row.text("body_name"):
+            content = self._blobs.read("bodies", f"{tenant}/{name}.json")
+            if content is None:
+                return Body("(The text of this note is no longer stored.)")
+            return rows.decode_body(content.decode())
+        return rows.decode_body(row.text("body"))
+
+    # ── ranges ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _range(
+        self,
+        tenant: str,
+        prefix: str,
+        after: str = "",
+        where: Sequence[Where] = (),
+        page: int = 1000,
+        columns: Sequence[str] = (),
+    ) -> Iterator[Row]:
+        start = prefix + after + keys.AFTER if after else prefix
+        return self._tables.query(TABLE, tenant, start, prefix + keys.AFTER, where, page, columns)
+
+    def _newest(
+        self, tenant: str, prefixes: Sequence[str], after: str, where: Sequence[Where], limit: int
+    ) -> tuple[list[Row], str | None]:
+        """One page over several ranges of the same order: each key is ``prefix`` + what the ranges are merged by."""
+        streams = [
+            ((row.key.removeprefix(prefix), row) for row in self._range(tenant, prefix, after, where, limit + 1))
+            for prefix in prefixes
+        ]
+        found: list[tuple[str, Row]] = []
+        for item in heapq.merge(*streams, key=lambda item: item[0]):
+            if len(found) == limit:
+                return [row for _, row in found], found[-1][0]
+            found.append(item)
+        return [row for _, row in found], None
+
+
+def _pending(mail: Kept, now: datetime) -> Inbound:
+    return Inbound(
+        id=mail.id,
+        mailbox=mail.mailbox,
+        received=mail.received,
+        kept=now,
+        size=mail.size,
+        sha256=mail.sha256,
+        truncated=mail.truncated,
+        outcome=Outcome.PENDING,
+        reason=reason.WAITING.code,
+    )
+
+
+def _insert(mail: Inbound, ring: Ring) -> list[Operation]:
+    values = rows.inbound_values(mail)
+    entry = keys.entry(mail.outcome, mail.kept, mail.id)
+    return [Insert(keys.source(mail.id), values), Insert(entry, {**values, **ring})]
+
+
+def _settle(before: Inbound, after: Inbound, ring: Ring | None = None) -> list[Operation]:
+    """The mail's row under If-Match, and its move within the ledger's index."""
+    values = rows.inbound_values(after)
+    return [
+        Replace(keys.source(before.id), {**values, "trace": rows.trace_value(after.trace)}, before.version),
+        Delete(keys.entry(before.outcome, before.kept, before.id)),
+        Insert(keys.entry(after.outcome, after.kept, after.id), {**values, **(ring or {})}),
+    ]
+
+
+def _decided(filing: Filing, filed: Filed) -> Inbound:
+    return replace(
+        filing.inbound,
+        outcome=filing.decision.outcome,
+        reason=filing.decision.reason.code,
+        sender=filing.sender,
+        subject=filing.subject,
+        incident=filed.incident,
+        note=filed.note,
+        trace=filing.decision.trace,
+    )
+
+
+def _index_operations(filing: Filing, number: int) -> list[Operation]:
+    operations: list[Operation] = [
+        Insert(keys.digest(filing.group, filing.digest), {"incident": number, "mail": filing.inbound.id})
+    ]
+    for claim in filing.claims:
+        key = keys.thread(filing.group, claim.message_id)
+        values = rows.thread_values(replace(claim, incident=number))
+        operations.append(Replace(key, values, claim.version) if claim.version else Insert(key, values))
+    return operations
+
+
+def _relist(before: Incident, after: Incident) -> list[Operation]:
+    old = keys.listed(before.status, before.updated, before.number)
+    new = keys.listed(after.status, after.updated, after.number)
+    values = rows.incident_values(after)
+    # Two notes within one millisecond keep the same place; a transaction may touch a row once only.
+    return [Upsert(new, values)] if old == new else [Delete(old), Insert(new, values)]
+
+
+def _together(people: Sequence[Address], more: Sequence[Address]) -> tuple[Address, ...]:
+    """Both, each address once, the first to come stays."""
+    first: dict[str, Address] = {}
+    for person in (*people, *more):
+        first.setdefault(person.key, person)
+    return tuple(first.values())

@@ -1,0 +1,97 @@
+"""Row keys of table ``desk``. PartitionKey is the tenant key, so a mistake here cannot reach another tenant.
+
+K:<key id>                              an API key
+MB:<mailbox>                            settings
+MC:<mailbox>:<generation>               cursor
+S:<inbound id>                          a mail: outcome, reason, trace
+E:<outcome>:<newest first>:<inbound id> the ledger's index; the range E:pending is the outbox
+D:<group>:<content digest>              which incident holds a mail of this content
+T:<group>:<message id>                  the thread index
+C:incident                              the last incident number
+I:<number>                              an incident
+L:<status>:<newest first>:<number>      the list of incidents, by last activity
+N:<number>:<seq>                        a note
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+COUNTER = "C:incident"
+
+_FAR = 10**14
+"""Milliseconds far beyond any date of ours: subtracting from it turns newest last into newest first."""
+
+AFTER = "~"
+"""Sorts behind everything that keys are made of."""
+
+
+def hashed(text: str) -> str:
+    """Foreign text as key material: 32 hex digits."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def stamp(time: datetime) -> str:
+    """A time as stored: UTC, milliseconds, always 24 characters, so that text order is time order."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+
+
+def read_stamp(text: str) -> datetime:
+    """The time that ``stamp`` wrote."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+def newest_first(time: datetime) -> str:
+    """A time as key material that sorts the newest first."""
+    return f"{_FAR - int(time.timestamp() * 1000):014d}"
+
+
+def api_key(id: str) -> str:
+    """Key of an API key."""
+    return f"K:{id}"
+
+
+def mailbox(id: str) -> str:
+    """Key of a mailbox's settings."""
+    return f"MB:{id}"
+
+
+def cursor(mailbox: str, generation: str) -> str:
+    """Key of a mailbox's cursor."""
+    return f"MC:{mailbox}:{generation}"
+
+
+def source(inbound: str) -> str:
+    """Key of a mail."""
+    return f"S:{inbound}"
+
+
+def entry(outcome: str, kept: datetime, inbound: str) -> str:
+    """Key of a mail in the ledger's index."""
+    return f"E:{outcome}:{newest_first(kept)}:{inbound}"
+
+
+def digest(group: str, content: str) -> str:
+    """Key of a content digest."""
+    return f"D:{hashed(group)}:{content}"
+
+
+def thread(group: str, message_id: str) -> str:
+    """Key of a Message-ID in the thread index."""
+    return f"T:{hashed(group)}:{hashed(message_id)}"
+
+
+def incident(number: int) -> str:
+    """Key of an incident."""
+    return f"I:{number:010d}"
+
+
+def listed(status: str, updated: datetime, number: int) -> str:
+    """Key of an incident in the list."""
+    return f"L:{status}:{newest_first(updated)}:{number:010d}"
+
+
+def note(number: int, seq: int) -> str:
+    """Key of a note."""
+    return f"N:{number:010d}:{seq:06d}"

@@ -1,0 +1,71 @@
+"""Queues ``inbound`` and ``polls``: doorbells. The messages' form is ``model.doorbell``."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
+
+from shared.errors import StoreUnavailable
+from shared.model.doorbell import InboundBell, PollBell
+
+QUEUES = ("inbound", "polls")
+
+FOREVER = -1
+"""Time to live: a bell that is not heard for a week must not fall silent."""
+
+
+class AzureQueues:
+    """Azure Queue Storage and Azurite. Base64, as host.json's ``messageEncoding`` says."""
+
+    def __init__(self, service: QueueServiceClient) -> None:
+        self._clients = {
+            name: service.get_queue_client(name, message_encode_policy=TextBase64EncodePolicy()) for name in QUEUES
+        }
+
+    def create(self) -> None:
+        """Make the queues that are missing: for local runs; in Azure, Bicep makes them."""
+        for client in self._clients.values():
+            try:
+                client.create_queue()
+            except ResourceExistsError:
+                continue
+            except AzureError as error:
+                raise _unavailable(error) from error
+
+    def ring_inbound(self, tenant: str, mailbox: str, id: str) -> None:
+        """See ``ports.Queues.ring_inbound``."""
+        self._send("inbound", InboundBell(tenant, mailbox, id).encode())
+
+    def ring_poll(self, tenant: str, mailbox: str) -> None:
+        """See ``ports.Queues.ring_poll``."""
+        self._send("polls", PollBell(tenant, mailbox).encode())
+
+    def _send(self, queue: str, text: str) -> None:
+        try:
+            self._clients[queue].send_message(text, time_to_live=FOREVER)
+        except AzureError as error:
+            raise _unavailable(error) from error
+
+
+@dataclass
+class MemoryQueues:
+    """Bells in memory, in the order they were rung; a test takes them out by hand."""
+
+    inbound: deque[str] = field(default_factory=deque)
+    polls: deque[str] = field(default_factory=deque)
+
+    def ring_inbound(self, tenant: str, mailbox: str, id: str) -> None:
+        """See ``ports.Queues.ring_inbound``."""
+        self.inbound.append(InboundBell(tenant, mailbox, id).encode())
+
+    def ring_poll(self, tenant: str, mailbox: str) -> None:
+        """See ``ports.Queues.ring_poll``."""
+        self.polls.append(PollBell(tenant, mailbox).encode())
+
+
+def _unavailable(error: AzureError) -> StoreUnavailable:
+    status = getattr(error, "status_code", None)
+    return StoreUnavailable(f"Queue storage: {type(error).__name__}{f' {status}' if status else ''}")

@@ -1,0 +1,101 @@
+"""Blobs: untouched originals, attachments, and note bodies that are too long for a row. Written once, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import BlobServiceClient
+
+from shared.errors import StoreUnavailable
+
+CONTAINERS = ("raw", "attachments", "bodies")
+
+
+class Blobs(Protocol):
+    """Write-once bytes by container and name. Raises ``StoreUnavailable``."""
+
+    def write(self, container: str, name: str, content: bytes) -> None:
+        """Store; if the name is taken, what is there stays."""
+        ...
+
+    def read(self, container: str, name: str) -> bytes | None: ...
+
+
+class AzureBlobs:
+    """Azure Blob Storage and Azurite."""
+
+    def __init__(self, service: BlobServiceClient) -> None:
+        self._service = service
+
+    def create(self) -> None:
+        """Make the containers that are missing: for local runs; in Azure, Bicep makes them."""
+        for name in CONTAINERS:
+            try:
+                self._service.create_container(name)
+            except ResourceExistsError:
+                continue
+            except AzureError as error:
+                raise _unavailable(error) from error
+
+    def write(self, container: str, name: str, content: bytes) -> None:
+        """See ``Blobs.write``."""
+        try:
+            self._service.get_blob_client(container, name).upload_blob(content, overwrite=False)
+        except ResourceExistsError:
+            return
+        except AzureError as error:
+            raise _unavailable(error) from error
+
+    def read(self, container: str, name: str) -> bytes | None:
+        """See ``Blobs.read``."""
+        try:
+            return self._service.get_blob_client(container, name).download_blob().readall()
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise _unavailable(error) from error
+
+
+@dataclass
+class MemoryBlobs:
+    """The same promises in memory."""
+
+    content: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def write(self, container: str, name: str, content: bytes) -> None:
+        """See ``Blobs.write``."""
+        self.content.setdefault((container, name), content)
+
+    def read(self, container: str, name: str) -> bytes | None:
+        """See ``Blobs.read``."""
+        return self.content.get((container, name))
+
+
+class StoredRawMail:
+    """``ports.RawMail`` on blobs: ``raw/<tenant>/<id>.eml`` and ``attachments/<tenant>/<sha256>``."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def keep(self, tenant: str, id: str, raw: bytes) -> None:
+        """See ``ports.RawMail.keep``."""
+        self._blobs.write("raw", f"{tenant}/{id}.eml", raw)
+
+    def get(self, tenant: str, id: str) -> bytes | None:
+        """See ``ports.RawMail.get``."""
+        return self._blobs.read("raw", f"{tenant}/{id}.eml")
+
+    def keep_attachment(self, tenant: str, sha256: str, content: bytes) -> None:
+        """See ``ports.RawMail.keep_attachment``."""
+        self._blobs.write("attachments", f"{tenant}/{sha256}", content)
+
+    def attachment(self, tenant: str, sha256: str) -> bytes | None:
+        """See ``ports.RawMail.attachment``."""
+        return self._blobs.read("attachments", f"{tenant}/{sha256}")
+
+
+def _unavailable(error: AzureError) -> StoreUnavailable:
+    status = getattr(error, "status_code", None)
+    return StoreUnavailable(f"Blob storage: {type(error).__name__}{f' {status}' if status else ''}")

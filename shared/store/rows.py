@@ -1,0 +1,171 @@
+"""Between rows and the model's values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from shared.mail.address import Address
+from shared.model.inbound import Inbound, Step, ThreadEntry
+from shared.model.incident import AttachmentRef, Body, Incident, Note, NoteKind, Status
+from shared.model.reason import Outcome
+from shared.store.keys import read_stamp, stamp
+from shared.store.tables import Row, Value
+
+SHORT = 500
+"""Characters of a subject or sender that lists show."""
+
+MAX_PARTICIPANTS = 150
+"""Of one incident: with 200 characters each they fit one property."""
+
+
+def short(text: str) -> str:
+    """Text cut for a list."""
+    return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+
+
+def inbound_values(mail: Inbound) -> dict[str, Value]:
+    """A mail's row, also in the ledger's index (there without the trace)."""
+    values: dict[str, Value] = {
+        "mailbox": mail.mailbox,
+        "received": stamp(mail.received),
+        "kept": stamp(mail.kept),
+        "size": mail.size,
+        "sha256": mail.sha256,
+        "truncated": mail.truncated,
+        "outcome": mail.outcome.value,
+        "reason": mail.reason,
+        "sender": short(mail.sender),
+        "subject": short(mail.subject),
+    }
+    if mail.incident is not None:
+        values["incident"] = mail.incident
+    if mail.note is not None:
+        values["note"] = mail.note
+    return values
+
+
+def trace_value(trace: Iterable[Step]) -> str:
+    """The rules that were tried, as one property."""
+    return json.dumps([[step.rule, step.hit, short(step.why)] for step in trace], ensure_ascii=False)
+
+
+def read_inbound(row: Row) -> Inbound:
+    """From a mail's row or its row in the ledger's index."""
+    return Inbound(
+        id=row.key.rpartition(":")[2],
+        mailbox=row.text("mailbox"),
+        received=read_stamp(row.text("received")),
+        kept=read_stamp(row.text("kept")),
+        size=row.number("size"),
+        sha256=row.text("sha256"),
+        truncated=row.flag("truncated"),
+        outcome=Outcome(row.text("outcome")),
+        reason=row.text("reason"),
+        sender=row.text("sender"),
+        subject=row.text("subject"),
+        incident=row.number("incident") or None,
+        note=row.number("note") or None,
+        trace=tuple(Step(*step) for step in json.loads(row.text("trace") or "[]")),
+        version=row.etag,
+    )
+
+
+def thread_values(entry: ThreadEntry) -> dict[str, Value]:
+    """A row of the thread index."""
+    return {
+        "message_id": short(entry.message_id),
+        "incident": entry.incident,
+        "seen": entry.seen,
+        "claimed_by": short(entry.claimed_by),
+    }
+
+
+def read_thread(row: Row, message_id: str) -> ThreadEntry:
+    """From a row of the thread index."""
+    return ThreadEntry(message_id, row.number("incident"), row.flag("seen"), row.text("claimed_by"), row.etag)
+
+
+def incident_values(incident: Incident) -> dict[str, Value]:
+    """An incident's row, also in the list."""
+    return {
+        "subject": short(incident.subject),
+        "status": incident.status.value,
+        "group": incident.group,
+        "mailbox": incident.mailbox,
+        "reporter": json.dumps(_address(incident.reporter), ensure_ascii=False),
+        "participants": json.dumps(
+            [_address(person) for person in incident.participants[:MAX_PARTICIPANTS]], ensure_ascii=False
+        ),
+        "created": stamp(incident.created),
+        "updated": stamp(incident.updated),
+        "notes": incident.notes_count,
+        "related": json.dumps(list(incident.related[:100])),
+    }
+
+
+def read_incident(row: Row) -> Incident:
+    """From an incident's row or its row in the list."""
+    return Incident(
+        number=int(row.key.rpartition(":")[2]),
+        subject=row.text("subject"),
+        status=Status(row.text("status")),
+        group=row.text("group"),
+        mailbox=row.text("mailbox"),
+        reporter=Address(*json.loads(row.text("reporter"))),
+        participants=tuple(Address(*person) for person in json.loads(row.text("participants"))),
+        created=read_stamp(row.text("created")),
+        updated=read_stamp(row.text("updated")),
+        notes_count=row.number("notes"),
+        related=tuple(json.loads(row.text("related"))),
+        version=row.etag,
+    )
+
+
+def note_values(note: Note) -> dict[str, Value]:
+    """A note's row, without its body."""
+    return {
+        "kind": note.kind.value,
+        "author": json.dumps(_address(note.author), ensure_ascii=False),
+        "created": stamp(note.created),
+        "mail": note.mail,
+    }
+
+
+def read_note(row: Row, body: Body) -> Note:
+    """From a note's row and its body."""
+    return Note(
+        seq=int(row.key.rpartition(":")[2]),
+        kind=NoteKind(row.text("kind")),
+        author=Address(*json.loads(row.text("author"))),
+        created=read_stamp(row.text("created")),
+        body=body,
+        mail=row.text("mail"),
+    )
+
+
+def encode_body(body: Body) -> str:
+    """A note's body as JSON."""
+    return json.dumps(
+        {
+            "text": body.text,
+            "quoted": body.quoted,
+            "html": body.html,
+            "attachments": [
+                [ref.id, ref.name, ref.content_type, ref.size, ref.sha256, ref.content_id, ref.inline]
+                for ref in body.attachments
+            ],
+        },
+        ensure_ascii=False,
+    )
+
+
+def decode_body(text: str) -> Body:
+    """What ``encode_body`` wrote."""
+    fields = json.loads(text)
+    refs = tuple(AttachmentRef(*ref) for ref in fields["attachments"])
+    return Body(fields["text"], fields["quoted"], fields["html"], refs)
+
+
+def _address(person: Address) -> list[str]:
+    return [person.name[:100], person.address[:254]]

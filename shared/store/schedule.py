@@ -1,0 +1,90 @@
+"""Table ``schedule``: a slot per mailbox in 16 partitions. RowKey is ``<tenant>:<mailbox>``."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from shared.errors import RowChanged
+from shared.model.schedule import SLACK, Slot, shard
+from shared.store.keys import read_stamp, stamp
+from shared.store.tables import Delete, Insert, Replace, Row, Tables, Value, Where
+
+TABLE = "schedule"
+
+_TIMES = ("busy_until", "ticked", "last_poll", "last_success")
+
+
+class TableSchedule:
+    """``ports.Schedule`` on tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def get(self, tenant: str, mailbox: str) -> Slot | None:
+        """See ``ports.Schedule.get``."""
+        row = self._tables.get(TABLE, shard(tenant, mailbox), f"{tenant}:{mailbox}")
+        return _slot(row) if row else None
+
+    def put(self, slot: Slot) -> Slot:
+        """See ``ports.Schedule.put``."""
+        key = f"{slot.tenant}:{slot.mailbox}"
+        write = Replace(key, _values(slot), slot.version) if slot.version else Insert(key, _values(slot))
+        (version,) = self._tables.commit(TABLE, shard(slot.tenant, slot.mailbox), [write])
+        return replace(slot, version=version)
+
+    def delete(self, tenant: str, mailbox: str) -> None:
+        """See ``ports.Schedule.delete``."""
+        try:
+            self._tables.commit(TABLE, shard(tenant, mailbox), [Delete(f"{tenant}:{mailbox}")])
+        except RowChanged:
+            return  # it was not there
+
+    def due(self, now: datetime) -> Iterator[Slot]:
+        """See ``ports.Schedule.due``."""
+        where = [Where("enabled", "eq", True), Where("due", "le", stamp(now + SLACK))]
+        for row in self._tables.query(TABLE, None, where=where):
+            yield _slot(row)
+
+    def oldest(self, count: int) -> tuple[Slot, ...]:
+        """See ``ports.Schedule.oldest``."""
+        slots = (_slot(row) for row in self._tables.query(TABLE, None, where=[Where("enabled", "eq", True)]))
+        return tuple(heapq.nsmallest(count, slots, key=lambda slot: (slot.created, slot.tenant, slot.mailbox)))
+
+
+def _values(slot: Slot) -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "minutes": slot.minutes,
+        "enabled": slot.enabled,
+        "created": stamp(slot.created),
+        "due": stamp(slot.due),
+        "failures": slot.failures,
+        "error_code": slot.error_code,
+        "error_message": slot.error_message,
+        "error_fix": slot.error_fix,
+    }
+    for name in _TIMES:
+        if (time := getattr(slot, name)) is not None:
+            values[name] = stamp(time)
+    return values
+
+
+def _slot(row: Row) -> Slot:
+    tenant, _, mailbox = row.key.rpartition(":")
+    times = {name: read_stamp(row.text(name)) if row.text(name) else None for name in _TIMES}
+    return Slot(
+        tenant=tenant,
+        mailbox=mailbox,
+        minutes=row.number("minutes"),
+        enabled=row.flag("enabled"),
+        created=read_stamp(row.text("created")),
+        due=read_stamp(row.text("due")),
+        failures=row.number("failures"),
+        error_code=row.text("error_code"),
+        error_message=row.text("error_message"),
+        error_fix=row.text("error_fix"),
+        version=row.etag,
+        **times,
+    )

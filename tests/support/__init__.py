@@ -1,0 +1,1 @@
+"""What tests share: an app in memory, a mail server in memory, mails to send."""

@@ -1,0 +1,142 @@
+"""An app in memory: real flows and real store code on memory tables, blobs and queues; a clock that is told."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.flows import convert, mailboxes, poll, tenants
+from shared.model.doorbell import InboundBell
+from shared.model.inbound import Inbound
+from shared.model.incident import Incident, Note
+from shared.model.mailbox import Mailbox, Settings
+from shared.ports import App
+from shared.store.desk import TableDesk
+from shared.store.mailboxes import TableMailboxes
+from shared.store.queues import MemoryQueues
+from shared.store.raw import Blobs, MemoryBlobs, StoredRawMail
+from shared.store.schedule import TableSchedule
+from shared.store.secrets import TableSecrets
+from shared.store.tables import MemoryTables, Tables
+from shared.store.tenants import TableTenants
+from tests.support.mailserver import MemoryFolder, MemorySource
+
+NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """A clock that stands until it is told to go on."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        """``advance(minutes=2)``."""
+        self.now += timedelta(**by)
+
+
+class PlainWrapper:
+    """A wrapping key for tests: the data key is stored as it is."""
+
+    def wrap(self, key: bytes) -> bytes:
+        return key
+
+    def unwrap(self, wrapped: bytes) -> bytes:
+        return wrapped
+
+
+@dataclass
+class World:
+    """The app with everything around it within reach."""
+
+    app: App
+    clock: Clock
+    tables: Tables
+    blobs: Blobs
+    queues: MemoryQueues
+    folders: dict[str, MemoryFolder] = field(default_factory=dict)
+
+    def tenant(self, slug: str = "acme", role: str = "admin") -> tuple[str, str]:
+        """A tenant with one API key: its tenant key, and the API key's text."""
+        tenant, _ = tenants.put(self.app, slug, slug.title())
+        _, text = tenants.make_key(self.app, slug, role, "test")
+        return tenant.key, text
+
+    def mailbox(self, tenant: str, id: str = "support", **settings: Any) -> Mailbox:
+        """A mailbox with an empty folder behind it."""
+        fields = {"group": "Support", "host": "imap.example.org", "username": id, "email": f"{id}@example.org"}
+        made = Settings.model_validate({**fields, **settings})
+        saved, _ = mailboxes.save(self.app, tenant, id, made, {"password": "secret"})
+        self.folders.setdefault(id, MemoryFolder())
+        return saved
+
+    def poll(self, tenant: str, mailbox: str = "support") -> None:
+        """Poll at once, whatever is due."""
+        mailboxes.poll_now(self.app, tenant, mailbox)
+        poll.poll(self.app, tenant, mailbox)
+
+    def convert_all(self) -> int:
+        """Answer every bell that rang. How many."""
+        answered = 0
+        while self.queues.inbound:
+            bell = InboundBell.decode(self.queues.inbound.popleft())
+            convert.convert(self.app, bell.tenant, bell.id)
+            answered += 1
+        return answered
+
+    def receive(self, tenant: str, raw: bytes, mailbox: str = "support") -> None:
+        """A mail arrives, is polled and converted."""
+        self.folders[mailbox].deliver(raw)
+        self.poll(tenant, mailbox)
+        self.convert_all()
+
+    def incidents(self, tenant: str) -> list[Incident]:
+        """All incidents by number."""
+        page = self.app.desk.incidents(tenant, None, None, None, "", 1000)
+        return sorted(page.items, key=lambda incident: incident.number)
+
+    def notes(self, tenant: str, number: int) -> tuple[Note, ...]:
+        """All notes of an incident."""
+        return self.app.desk.notes(tenant, number, 0, 1000)
+
+    def ledger(self, tenant: str) -> list[Inbound]:
+        """All mails, newest first."""
+        return list(self.app.desk.ledger(tenant, None, None, None, "", 10_000).items)
+
+
+def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: Any = None) -> World:
+    """A new, empty world; other tables, blobs or queues (failing ones, Azurite's) may be put beneath it."""
+    tables = tables if tables is not None else MemoryTables()
+    blobs = blobs if blobs is not None else MemoryBlobs()
+    queues = queues if queues is not None else MemoryQueues()
+    clock = Clock()
+    folders: dict[str, MemoryFolder] = {}
+    app = App(
+        tenants=TableTenants(tables),
+        mailboxes=TableMailboxes(tables),
+        schedule=TableSchedule(tables),
+        desk=TableDesk(tables, blobs),
+        raw=StoredRawMail(blobs),
+        secrets=TableSecrets(tables, PlainWrapper()),
+        queues=queues,
+        now=clock,
+        random=_numbered_bytes(itertools.count(1)),
+        sleep=lambda seconds: clock.advance(seconds=seconds),
+        open=lambda mailbox: MemorySource(
+            folders[mailbox.id], clock.now - timedelta(days=mailbox.settings.days_to_download)
+        ),
+        healthy=lambda: True,
+    )
+    return World(app, clock, tables, blobs, queues, folders)
+
+
+def _numbered_bytes(numbers: Iterator[int]) -> Any:
+    """Bytes that look random and are the same in each run."""
+    return lambda count: hashlib.shake_256(str(next(numbers)).encode()).digest(count)
