@@ -65,13 +65,12 @@ class MemorySource:
         if not self.starts_over:
             self._settled = set(stored["settled"])
             self._again = {int(uid): tries for uid, tries in stored["again"].items()}
+        if self.starts_over and self._floor:
+            self._settled = {uid for uid, (_, received) in self._folder.mails.items() if received < self._floor}
         again = list(self._again)
         for uid in sorted(self._folder.mails):
-            if uid not in self._settled and uid not in again:
-                if self.starts_over and self._floor and self._folder.mails[uid][1] < self._floor:
-                    self._settled.add(uid)
-                else:
-                    yield self._arrival(uid)
+            if uid not in self._settled and uid not in again and uid in self._folder.mails:
+                yield self._arrival(uid)
         for uid in again:
             if uid in self._folder.mails:
                 yield self._arrival(uid)
