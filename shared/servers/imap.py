@@ -18,6 +18,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Self
@@ -128,7 +129,7 @@ class ImapSource:
         """Connect and log in."""
         with self._translated():
             self._client = self._connect()
-            self._watchdog = threading.Timer(SESSION_SECONDS, self._client.shutdown)
+            self._watchdog = threading.Timer(SESSION_SECONDS, _hang_up, [self._client])
             self._watchdog.daemon = True
             self._watchdog.start()
             try:
@@ -141,10 +142,7 @@ class ImapSource:
     def __exit__(self, *exception: object) -> None:
         """Hang up. LOGOUT would cost a round trip and changes nothing on a folder opened for reading."""
         self._watchdog.cancel()
-        try:
-            self._client.shutdown()
-        except OSError:
-            return  # it is closed already, which is all that we want
+        _hang_up(self._client)
 
     def _connect(self) -> IMAPClient:
         settings = self._settings
@@ -167,7 +165,7 @@ class ImapSource:
                 raise TlsRequired(f"{self._settings.host} refuses encryption on this port.", "Use port 993 with SSL.")
             client.starttls(self._login.tls)
         except BaseException:
-            client.shutdown()
+            _hang_up(client)
             raise
 
     def _log_in(self) -> None:
@@ -266,16 +264,19 @@ class ImapSource:
             # whatever its INTERNALDATE says (one that was moved here keeps its old one).
             found = self._search_range(low, until - 1, ["SINCE", date.fromisoformat(since)])
             found += self._search_range(until, self._uidnext, [])
-        # "n:*" lists the last mail even when it is below n (RFC 9051, 6.4.9), so the range is checked here.
-        return sorted({uid for uid in found if uid >= low and self._state.is_new(uid)})
+        return sorted({uid for uid in found if self._state.is_new(uid)})
 
     def _search_range(self, low: int, high: int, more: list[Any]) -> list[int]:
+        """UIDs from ``low``; up to ``high``, or all there are where that is the newest."""
         found: list[int] = []
-        while high - low > LIST_WINDOW:
-            found += self._search(f"{low}:{low + LIST_WINDOW - 1}", more)
-            low += LIST_WINDOW
-        last = "*" if high >= self._uidnext else str(high)
-        return found + (self._search(f"{low}:{last}", more) if high >= low else [])
+        start = low
+        while high - start > LIST_WINDOW:
+            found += self._search(f"{start}:{start + LIST_WINDOW - 1}", more)
+            start += LIST_WINDOW
+        if start <= high:
+            found += self._search(f"{start}:{'*' if high >= self._uidnext else high}", more)
+        # "n:*" lists the last mail even when that is below n (RFC 9051, 6.4.9): UIDNEXT 6, "6:*" gives 5.
+        return [uid for uid in found if uid >= low]
 
     def _search(self, uids: str, more: Iterable[Any] = ()) -> list[int]:
         # Only numbers and a date of ours go into a SEARCH: text of a sender would become commands (TRUST.md).
@@ -356,9 +357,10 @@ class ImapSource:
             except imaplib.IMAP4.error:
                 self._one_by_one = True
             else:
-                return {one.position: answers[_uid(one)].get(b"BODY[]") for one in group if _uid(one) in answers} | (
-                    {} if _uid(arrival) in answers else {arrival.position: None}
-                )
+                whole = {one.position: _part(answers[_uid(one)], b"BODY[]") for one in group if _uid(one) in answers}
+                fetched = {position: content for position, content in whole.items() if content}
+                if arrival.position in fetched:
+                    return fetched
         return {arrival.position: self._fetch_one(arrival, "BODY.PEEK[]")}
 
     def _group_from(self, arrival: Arrival) -> list[Arrival]:
@@ -384,7 +386,9 @@ class ImapSource:
         if answer is None:
             return None
         content = _part(answer, key)
-        if content is None:
+        # Of a mail that another client just deleted, a server may send nothing or NIL (RFC 2180, 4.1.3): the next
+        # poll sees that it is gone.
+        if content is None or (not content and "<" not in what):
             raise _refused()
         return content
 
@@ -398,6 +402,11 @@ class ImapSource:
             # The stated size may be wrong (Exchange counts otherwise): only a short part is the end.
             if len(part) < PART_BYTES:
                 return bytes(whole)
+
+
+def _hang_up(client: IMAPClient) -> None:
+    with suppress(OSError):  # it is closed already, which is all that we want
+        client.shutdown()
 
 
 def _uid(arrival: Arrival) -> int:

@@ -7,6 +7,8 @@ same transaction that makes its incident, note, number and thread entries (TRUST
 from __future__ import annotations
 
 import heapq
+import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -44,6 +46,7 @@ class TableDesk:
     def __init__(self, tables: Tables, blobs: Blobs) -> None:
         self._tables = tables
         self._blobs = blobs
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     # ── the cursor ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -224,6 +227,14 @@ class TableDesk:
         """See ``ports.Desk.file``."""
         if filing.decision.outcome is not Outcome.DELIVERED:
             return self._file_undelivered(tenant, filing)
+        if filing.decision.join is not None:
+            return self._file_delivered(tenant, filing)
+        # Every new incident of a tenant meets at the counter. Taking turns within a process costs nothing and saves
+        # most collisions (6 threads: some lost 8 times in a row); between processes the ETag decides, as always.
+        with self._turns[tenant]:
+            return self._file_delivered(tenant, filing)
+
+    def _file_delivered(self, tenant: str, filing: Filing) -> Filed:
         operations, incident = self._incident_operations(tenant, filing)
         filed = Filed(incident.number, incident.notes_count)
         operations += _settle(filing.inbound, _decided(filing, filed))

@@ -1,0 +1,74 @@
+"""How much of one mail is looked at. Over a limit: what fits is kept, a defect says so, the raw mail stays whole.
+
+TRUST.md 3.1 gives figures for parsers whose time grows faster than their input. Everything here is linear,
+so some figures are larger; each says why.
+"""
+
+RAW_BYTES = 35 * 1024 * 1024
+"""Parsed of one mail. Exchange Online's default is 35 MB for a whole message; the rest of a larger one is not read."""
+
+HEADER_BYTES = 1024 * 1024
+"""Of one header block. 10,000 References are 400 KB; beyond this only the end of the block is looked for."""
+
+FIELDS = 1000
+"""Header fields of one block. Mail through many gateways has 150; more than this is an attack."""
+
+FIELD_BYTES = 64 * 1024
+"""Of one field's value. 500 recipients with long names are 50 KB."""
+
+PARTS = 1000
+"""Body parts of one mail. A digest of a busy list has 300."""
+
+DEPTH = 20
+"""Levels of multipart in multipart that mean something; deeper parts count as if they were at this level."""
+
+BOUNDARY_BYTES = 250
+"""Of one boundary. RFC 2046 section 5.1.1 allows 70; longer ones are seen."""
+
+BOUNDARY_GUESSES = 10
+"""Boundaries that may be searched for in the whole mail. Each search reads the mail once."""
+
+BOUNDARY_PEEK = 8 * 1024
+"""Bytes of a multipart's body in which its first boundary line is expected; preambles are a few lines."""
+
+BODY_BYTES = 4 * 1024 * 1024
+"""Transfer-encoded bytes of one body part that are decoded: enough for TEXT_CHARS in any encoding."""
+
+TEXT_CHARS = 1024 * 1024
+"""Of the whole text. A person does not read more; logs belong in an attachment."""
+
+HTML_CHARS = 1024 * 1024
+"""Of the whole HTML body. Cleaning it for display has its own, smaller limit (256 KiB, TRUST.md 3.1)."""
+
+LINE_CHARS = 998
+"""Of a subject, a name or another value shown on one line: a line of RFC 5322 section 2.1.1."""
+
+ADDRESS_CHARS = 320
+"""Of an addr-spec: 64 for the local part, '@', 255 for the domain (RFC 5321 section 4.5.3.1)."""
+
+ADDRESSES = 500
+"""Recipients read from one kind of header (Dovecot CVE-2026-27852 is what unlimited lists lead to)."""
+
+REFERENCES = 20
+"""References kept: the first, which began the thread, and the last 19 (TRUST.md 3.1)."""
+
+MESSAGE_IDS = 20_000
+"""Message-IDs read from one header value, before References are cut to the first and the last."""
+
+MESSAGE_ID_CHARS = 998
+"""Of one Message-ID: a line of RFC 5322 section 2.1.1. Longer ones are not used."""
+
+NAME_CHARS = 120
+"""Of an attachment's name (TRUST.md T35): fits every file system with room for a counter."""
+
+PARAMETERS = 100
+"""Parameters of one Content-Type or Content-Disposition; RFC 2231 may split one name into ten."""
+
+BASE64_PIECES = 10_000
+"""Base64 texts joined in one part, each ended by its own padding. Real ones have one, broken senders a few."""
+
+SUBJECT_TAGS = 10
+"""Incident numbers read from one subject."""
+
+URL_CHARS = 2000
+"""Of a link shown in plain text; longer ones are tracking codes nobody reads."""

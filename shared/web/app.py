@@ -1,0 +1,50 @@
+"""The whole HTTP side as one ASGI app: Azure serves it by ``AsgiMiddleware``, the local host by uvicorn."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from shared.ports import App
+from shared.web import problems
+from shared.web.callers import House, Sessions
+from shared.web.edge import Edge
+from shared.web.pages import conversation, inbox, ledger, signin, static
+from shared.web.routers import health, incidents, mail, mailboxes, tenants
+
+API_VERSION = "1"
+"""Of the interface, not of the program: which program runs here is nobody's business (TRUST.md T13)."""
+
+
+def build(app: App, admin_key: str) -> FastAPI:
+    """The ASGI app.
+
+    ``admin_key`` is the cloud admin's key for ``/api/tenants``; empty switches these endpoints off. The app
+    needs no lifespan and keeps nothing between requests but templates and static files.
+    """
+    web = FastAPI(
+        title="Inbound",
+        version=API_VERSION,
+        openapi_url="/api/openapi.json",
+        # Their pages load scripts of a third party.
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        # A redirect would repeat whatever the Host header says.
+        redirect_slashes=False,
+        # FastAPI's telemetry hands bodies and exception texts to any OpenTelemetry provider (TRUST.md T44).
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+    )
+    web.state.house = House(app, admin_key, Sessions(app))
+    web.add_middleware(Edge)
+    problems.install(web)
+    for router in (mailboxes, incidents, mail, tenants, health):
+        web.include_router(router.router, responses=problems.RESPONSES)
+    for page in (inbox, conversation, ledger, signin, static):
+        web.include_router(page.router, include_in_schema=False)
+    return web
