@@ -20,7 +20,11 @@ def _middleware() -> Any:
 
 
 async def _serve(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    response: func.HttpResponse = await _middleware().handle_async(req, context)
+    try:
+        response: func.HttpResponse = await _middleware().handle_async(req, context)
+    except UnicodeDecodeError:
+        # The middleware reads the address as UTF-8 before the app sees it; "%FF" is none.
+        return func.HttpResponse("This address is not valid UTF-8.", status_code=400, mimetype="text/plain")
     return response
 
 

@@ -8,8 +8,10 @@ import logging
 _LOGGER = logging.getLogger("inbound")
 
 FIELDS = frozenset(
-    "tenant mailbox inbound incident outcome reason code count kept seconds attempts queue error state more".split()
-    + "method status route".split()
+    {
+        *("tenant", "mailbox", "inbound", "incident", "outcome", "reason", "code", "error", "state", "queue"),
+        *("count", "kept", "more", "seconds", "attempts", "method", "status", "route"),
+    }
 )
 """What an event may carry. A field outside this list is a bug, found by the first test that reaches it."""
 

@@ -51,7 +51,7 @@ def save(
     ``secrets``: new values by field; what is missing or None stays as it is stored. ``expected_version``: the version
     that the caller changed (If-Match). Raises ``Invalid`` and ``Conflict``; then nothing was changed.
     """
-    if not MAILBOX_ID.match(id):
+    if not MAILBOX_ID.fullmatch(id):
         raise Invalid([("mailbox", "Use 1 to 63 small letters, digits and hyphens, such as support or sales-emea.")])
     before = app.mailboxes.get(tenant, id)
     if expected_version is not None and (before is None or before.version != expected_version):

@@ -34,7 +34,7 @@ class Caller:
 
 def put(app: App, slug: str, name: str) -> tuple[Tenant, bool]:
     """Create or rename a tenant; whether it is new. Raises ``Invalid``, ``Conflict``."""
-    if not TENANT_SLUG.match(slug):
+    if not TENANT_SLUG.fullmatch(slug):
         raise Invalid([("tenant", "Use 1 to 40 small letters, digits and hyphens, beginning with a letter.")])
     name = name.strip()
     if not 1 <= len(name) <= 100:
@@ -47,7 +47,7 @@ def put(app: App, slug: str, name: str) -> tuple[Tenant, bool]:
 
 def get(app: App, slug: str) -> Tenant:
     """Raises ``NotFound``."""
-    tenant = app.tenants.get(slug) if TENANT_SLUG.match(slug) else None
+    tenant = app.tenants.get(slug) if TENANT_SLUG.fullmatch(slug) else None
     if tenant is None:
         raise NotFound("There is no tenant of this name.")
     return tenant
@@ -84,7 +84,7 @@ def still_valid(app: App, slug: str, key_id: str) -> Caller:
 
 
 def _look_up(app: App, slug: str, key_id: str) -> tuple[Caller, ApiKey]:
-    if not TENANT_SLUG.match(slug) or not re.fullmatch(r"[0-9a-f]{12}", key_id):
+    if not TENANT_SLUG.fullmatch(slug) or not re.fullmatch(r"[0-9a-f]{12}", key_id):
         raise NotSignedIn(NOT_VALID)
     tenant = app.tenants.get(slug)
     key = app.tenants.key(tenant.key, key_id) if tenant else None

@@ -28,6 +28,8 @@ _OTHER_DOTS = re.compile("[\u3002\uff0e\uff61]")  # IDNA takes them for dots, ot
 _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|ipv6:[0-9a-f:.]{2,45})\]")
 _RUN = re.compile(r"[^\s\"(),:;<>@=]+|=(?!\?)")
 _WORD = re.compile(r"=\?[A-Za-z0-9_.:+'*-]{1,60}\?[bBqQ]\?[^?]{0,2000}\?=")
+# Python's own library encodes the comma between two recipients when it folds the line there (3.11 to 3.13).
+_ENCODED_COMMAS = frozenset(["=?utf-8?q?=2c?=", "=?utf-8?q?=2c_?=", "=?us-ascii?q?=2c?="])
 _SPACE = re.compile(r"\s+")
 
 
@@ -176,7 +178,7 @@ def _tokens(text: str) -> list[_Token]:
 
 def _simple(text: str, position: int) -> _Token | None:
     if match := _WORD.match(text, position):
-        return _Token("word", match[0], match[0])
+        return _Token("," if match[0].lower() in _ENCODED_COMMAS else "word", match[0], match[0])
     if match := _RUN.match(text, position):
         return _Token("atom", match[0], match[0])
     if match := _SPACE.match(text, position):
@@ -384,13 +386,13 @@ def _words_before(tokens: list[_Token]) -> str:
 def _name(mailbox: _Mailbox, hint: str | None) -> str:
     """The display name: the words in front, or else the comments, or what stands behind."""
     phrase = "".join(_shown(token) for token in mailbox.phrase)
-    if not phrase.strip():
-        phrase = " ".join(mailbox.comments) or "".join(_shown(token) for token in mailbox.rest)
+    if all(token.kind in ("space", "comment") for token in mailbox.phrase):
+        phrase = " ".join(mailbox.comments) or "".join(token.text for token in mailbox.rest)
     return _clean(phrase, hint)
 
 
 def _shown(token: _Token) -> str:
-    return token.content if token.kind == "quoted" else "" if token.kind == "comment" else token.text
+    return token.content if token.kind == "quoted" else token.text
 
 
 def _clean(name: str, hint: str | None) -> str:

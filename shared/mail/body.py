@@ -150,7 +150,8 @@ def _is_text(part: Part, first_named: bool) -> bool:
         return root and not _declared_name(part)
     if part.parent is not None and part.parent.content_type == "multipart/related" and not _is_root(part):
         return False
-    return root or first_named or not _declared_name(part)
+    # A name on the first part is some mail programs' habit; on a later one it makes a file.
+    return part.position == 0 or first_named or not _declared_name(part)
 
 
 def _is_root(part: Part) -> bool:

@@ -19,6 +19,7 @@ _KNOWN = re.compile(
     rb"|errors-to|organization|status|lines|newsgroups|apparently-to|feedback-id|accept-language)[ \t]*:",
     re.IGNORECASE,
 )
+_NEWLINES = re.compile(rb"[\r\n]+")
 _PARAMETER = re.compile(rb"[\w-]{1,30}(?:\*\d{0,3}\*?)?[ \t]*=[ \t]*[\"\w']")
 _FREE_TEXT = frozenset([b"subject", b"comments", b"content-description", b"thread-topic"])
 
@@ -73,8 +74,8 @@ def read_block(data: bytes, start: int, stops: Container[bytes] = ()) -> Block:
 def skip_leading_junk(data: bytes) -> int:
     """Where the first header can start: behind a byte order mark, empty lines and an mbox ``From `` line (RFC 4155)."""
     position = 3 if data.startswith(b"\xef\xbb\xbf") else 0
-    while data[position : position + 1] in (b"\r", b"\n"):
-        position += 1
+    if newlines := _NEWLINES.match(data, position):
+        position = newlines.end()
     if data.startswith((b"From ", b">From "), position):
         position = data.find(b"\n", position) + 1 or len(data)
     return position

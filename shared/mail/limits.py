@@ -19,6 +19,9 @@ FIELD_BYTES = 64 * 1024
 PARTS = 1000
 """Body parts of one mail. A digest of a busy list has 300."""
 
+BOUNDARY_LINES = 1_000_000
+"""Lines beginning with ``--`` that are looked up; a second's work. A large database dump has 100,000."""
+
 DEPTH = 20
 """Levels of multipart in multipart that mean something; deeper parts count as if they were at this level."""
 

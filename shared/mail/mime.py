@@ -14,6 +14,8 @@ from shared.mail.parameter import Parameters
 NO_FINAL_BOUNDARY = "no-final-boundary"
 NO_PARTS = "multipart-without-parts"
 
+_LINE_BYTES = limits.BOUNDARY_BYTES + 80  # dashes and the spaces gateways add
+
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,120}")
 _FIRST_BOUNDARY = re.compile(rb"^--([^\s-][^\r\n]{0,200}|-[^\r\n]{1,200})\r?$", re.MULTILINE)
 
@@ -71,12 +73,15 @@ class _Splitter:
         self._stops: set[bytes] = set()  # every line that would end a header block
         self._current: Part | None = None
         self._guesses = 0
+        self._lines = 0
 
     def run(self, start: int) -> None:
         position = self._enter(start, None)
         while self._levels:
             found = self._next_boundary(position)
             if found is None:
+                if self._levels[0].closed and self.raw[position:].strip():
+                    self.defects.append("text-after-end")
                 break
             line_start, position, level, closes = found
             self._leave_current(line_start)
@@ -140,36 +145,36 @@ class _Splitter:
     def _next_boundary(self, position: int) -> tuple[int, int, int, bool] | None:
         """The next line that is an open boundary: its start, the place behind it, its level, whether it closes."""
         raw = self.raw
-        at = self._dashes(position - 1) if position else self._dashes(0)
+        at = self._dashes(position - 1)
         while at >= 0:
-            newline = raw.find(b"\n", at, at + limits.BOUNDARY_BYTES + 80)
-            if newline < 0 and len(raw) - at > limits.BOUNDARY_BYTES + 80:
-                at = self._dashes(at)
-                continue
-            after = newline + 1 if newline >= 0 else len(raw)
-            line = raw[at + 2 : after].rstrip()
-            levels = self._open.get(line)
-            closes = False
-            if levels is None and line.endswith(b"--"):
-                levels, closes = self._open.get(line[:-2]), True
-            if levels:
-                level = self._choose(levels)
-                if not (closes and self._levels[level].closed):
-                    return at, after, level, closes
+            self._lines += 1
+            if self._lines > limits.BOUNDARY_LINES:
+                self.defects.append("truncated:parts")
+                break
+            newline = raw.find(b"\n", at, at + _LINE_BYTES)
+            after = newline + 1 if newline >= 0 else min(at + _LINE_BYTES, len(raw))
+            level, closes = self._level(raw[at + 2 : after].rstrip())
+            if level >= 0 and (newline >= 0 or after == len(raw)):
+                return at, after, level, closes
             at = self._dashes(after - 1)
         return None
+
+    def _level(self, line: bytes) -> tuple[int, bool]:
+        """Which level's boundary this is (-1: none's), and whether the closing one."""
+        levels, closes = self._open.get(line), False
+        if levels is None and line.endswith(b"--"):
+            levels, closes = self._open.get(line[:-2]), True
+        if not levels:
+            return -1, False
+        # The innermost that is still open. Only the innermost of all levels can be closed already: whatever happens
+        # to an outer one ends it.
+        last = levels[-1]
+        level = levels[-2] if self._levels[last].closed and len(levels) > 1 else last
+        return (-1, False) if closes and self._levels[level].closed else (level, closes)
 
     def _dashes(self, position: int) -> int:
         found = self.raw.find(b"\n--", max(position, 0))
         return found + 1 if found >= 0 else -1
-
-    def _choose(self, levels: list[int]) -> int:
-        """The innermost level of that boundary that is still open; if all are closed, the innermost.
-
-        Only the innermost of all levels can be closed, as whatever happens to an outer one ends it.
-        """
-        last = levels[-1]
-        return levels[-2] if self._levels[last].closed and len(levels) > 1 else last
 
     def _leave_current(self, end: int, at_boundary: bool = True) -> None:
         """The newline in front of a boundary belongs to the boundary (RFC 2046 section 5.1.1)."""

@@ -37,9 +37,10 @@ def decode_base64(data: bytes) -> tuple[bytes, str | None]:
     defect = None
     if end >= 0 and not _BASE64_LINES.fullmatch(data, end):
         data, defect = data[: end + 2], "base64-broken"
-    pieces = data.translate(None, _NOT_BASE64).split(b"=")
-    if len(pieces) > limits.BASE64_PIECES:
-        pieces, defect = [b"".join(pieces)], "base64-broken"
+    data = data.translate(None, _NOT_BASE64)
+    if data.count(b"=") > limits.BASE64_PIECES:
+        data, defect = data.replace(b"=", b""), "base64-broken"
+    pieces = data.split(b"=")
     if any(len(piece) % 4 == 1 for piece in pieces):
         defect = "base64-broken"
     return b"".join(_quanta(piece) for piece in pieces if piece), defect

@@ -358,7 +358,7 @@ class ImapSource:
                 self._one_by_one = True
             else:
                 whole = {one.position: _part(answers[_uid(one)], b"BODY[]") for one in group if _uid(one) in answers}
-                fetched = {position: content for position, content in whole.items() if content}
+                fetched: dict[str, bytes | None] = {position: content for position, content in whole.items() if content}
                 if arrival.position in fetched:
                     return fetched
         return {arrival.position: self._fetch_one(arrival, "BODY.PEEK[]")}

@@ -339,16 +339,19 @@ class TableDesk:
         self, tenant: str, prefixes: Sequence[str], after: str, where: Sequence[Where], limit: int
     ) -> tuple[list[Row], str | None]:
         """One page over several ranges of the same order: each key is ``prefix`` + what the ranges are merged by."""
-        streams = [
-            ((row.key.removeprefix(prefix), row) for row in self._range(tenant, prefix, after, where, limit + 1))
-            for prefix in prefixes
-        ]
+        streams = [self._stream(tenant, prefix, after, where, limit + 1) for prefix in prefixes]
         found: list[tuple[str, Row]] = []
         for item in heapq.merge(*streams, key=lambda item: item[0]):
             if len(found) == limit:
                 return [row for _, row in found], found[-1][0]
             found.append(item)
         return [row for _, row in found], None
+
+    def _stream(
+        self, tenant: str, prefix: str, after: str, where: Sequence[Where], page: int
+    ) -> Iterator[tuple[str, Row]]:
+        for row in self._range(tenant, prefix, after, where, page):
+            yield row.key.removeprefix(prefix), row
 
 
 def _pending(mail: Kept, now: datetime) -> Inbound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from shared.errors import NotFound
 from shared.model.inbound import Inbound
@@ -12,6 +11,7 @@ from shared.ports import App, Page
 from shared.web.shapes import MailQuery
 
 _NUMBER = re.compile(r"(?:INC-)?([0-9]{1,9})", re.IGNORECASE)
+_ATTACHMENT = re.compile(r"[0-9a-f]{32}-[0-9]{1,4}")
 _SEQ = re.compile(r"[0-9]{1,9}")
 
 NOTES_AT_ONCE = 100
@@ -34,8 +34,11 @@ def notes(app: App, tenant: str, number: int, after: int, limit: int) -> tuple[t
 
 def attachment(app: App, tenant: str, incident: Incident, id: str) -> tuple[AttachmentRef, bytes]:
     """An attachment of any note of the incident, with its content."""
-    for note in _all_notes(app, tenant, incident.number):
-        for reference in note.body.attachments:
+    # An attachment's id begins with the mail that brought it, and the mail knows its note: no search.
+    mail = app.desk.inbound(tenant, id.partition("-")[0]) if _ATTACHMENT.fullmatch(id) else None
+    if mail is not None and mail.incident == incident.number and mail.note is not None:
+        (note,) = app.desk.notes(tenant, incident.number, mail.note - 1, 1) or (None,)
+        for reference in note.body.attachments if note else ():
             if reference.id == id and (content := app.raw.attachment(tenant, reference.sha256)) is not None:
                 return reference, content
     raise NotFound("There is no such attachment.", "Open the incident again and use the link there.")
@@ -54,11 +57,3 @@ def raw(app: App, tenant: str, incident: Incident, seq: str) -> bytes:
 def ledger(app: App, tenant: str, query: MailQuery) -> Page[Inbound]:
     """Mails, newest first."""
     return app.desk.ledger(tenant, query.outcome, query.reason, query.mailbox, query.after, query.limit)
-
-
-def _all_notes(app: App, tenant: str, number: int) -> Iterator[Note]:
-    after, more = 0, True
-    while more:
-        some, more = notes(app, tenant, number, after, NOTES_AT_ONCE)
-        yield from some
-        after = some[-1].seq if some else after

@@ -1,0 +1,139 @@
+"""A desk in memory with two tenants, and clients that call it over HTTP."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import StarletteDeprecationWarning
+
+from shared.flows import tenants
+from shared.mail.address import Address
+from shared.model import reason
+from shared.model.inbound import Decision, Filing, Kept, Step
+from shared.model.incident import AttachmentRef, Body, Incident
+from shared.model.reason import Reason
+from shared.ports import App
+from shared.web.app import build
+from tests.support.app import Clock, World
+
+with warnings.catch_warnings():
+    # It asks for httpx2, which is not what requirements-dev.txt pins.
+    warnings.simplefilter("ignore", StarletteDeprecationWarning)
+    from starlette.testclient import TestClient
+
+ADMIN_KEY = "cloud-admin-key-of-the-tests"
+ANNA = Address("Anna Öz", "anna@customer.example")
+
+SETTINGS: dict[str, Any] = {
+    "group": "Support",
+    "host": "imap.acme.example",
+    "username": "support@acme.example",
+    "email": "support@acme.example",
+}
+
+
+@dataclass
+class House:
+    """An app with tenants ``acme`` and ``other``, and a key for each role of each."""
+
+    world: World
+    web: FastAPI
+    keys: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def app(self) -> App:
+        return self.world.app
+
+    @property
+    def clock(self) -> Clock:
+        return self.world.clock
+
+    @property
+    def acme(self) -> str:
+        return tenants.get(self.app, "acme").key
+
+    def client(self, role: str | None = "admin", tenant: str = "acme") -> TestClient:
+        """A client with that key, or with none; it does not follow redirects."""
+        headers = {"Authorization": f"Bearer {self.keys[tenant, role]}"} if role else {}
+        return self._client(headers)
+
+    def cloud_admin(self) -> TestClient:
+        return self._client({"Authorization": f"Bearer {ADMIN_KEY}"})
+
+    def browser(self, role: str = "admin", tenant: str = "acme") -> TestClient:
+        """A client that signed in on the page, and says about itself what browsers say."""
+        client = self._client({"Sec-Fetch-Site": "same-origin"})
+        answer = client.post("/sign-in", data={"key": self.keys[tenant, role]})
+        assert answer.status_code == 303
+        return client
+
+    def _client(self, headers: dict[str, str]) -> TestClient:
+        return TestClient(self.web, base_url="http://inbound.test", headers=headers, follow_redirects=False)
+
+    def mailbox(self, id: str = "support", **changes: Any) -> None:
+        """A saved mailbox of acme."""
+        answer = self.client().put(f"/api/mailboxes/{id}", json=SETTINGS | {"password": "secret-7"} | changes)
+        assert answer.status_code in (200, 201), answer.text
+
+    def deliver(
+        self,
+        subject: str = "Printer on fire",
+        text: str = "It burns.\n\nAnna",
+        *,
+        sender: Address = ANNA,
+        quoted: str = "",
+        html: str = "",
+        files: tuple[tuple[str, str, bytes], ...] = (),
+        join: Incident | None = None,
+        related: tuple[int, ...] = (),
+        raw: bytes = b"Subject: Printer on fire\r\n\r\nIt burns.\r\n",
+        why: Reason = reason.NEW_INCIDENT,
+        group: str = "Support",
+        mailbox: str = "support",
+        tenant: str = "acme",
+    ) -> int | None:
+        """File a mail the way a conversion does; the incident's number, where it made or joined one."""
+        owner = tenants.get(self.app, tenant).key
+        id = self.app.random(16).hex()
+        self.clock.advance(seconds=1)
+        self.app.raw.keep(owner, id, raw)
+        self.app.desk.keep(owner, [Kept(id, mailbox, self.clock.now, len(raw), "0" * 64)], self.clock.now)
+        references = tuple(
+            AttachmentRef(f"{id}-{count}", name, type_, len(content), f"{count:064x}{id}"[-64:])
+            for count, (name, type_, content) in enumerate(files)
+        )
+        for reference, (_, _, content) in zip(references, files, strict=True):
+            self.app.raw.keep_attachment(owner, reference.sha256, content)
+        inbound = self.app.desk.inbound(owner, id)
+        assert inbound is not None
+        filing = Filing(
+            inbound=inbound,
+            decision=Decision(why, (Step("rule", True, "because <b>"),), join=join, related=related),
+            group=group,
+            at=self.clock.now,
+            sender=sender.address,
+            subject=subject,
+            author=sender,
+            body=Body(text, quoted, html, references),
+            participants=(sender,),
+            digest=id,
+        )
+        return self.app.desk.file(owner, filing).incident
+
+    def incident(self, number: int) -> Incident:
+        found = self.app.desk.incident(self.acme, number)
+        assert found is not None
+        return found
+
+
+def make_house(world: World) -> House:
+    """Two tenants with two keys each."""
+    house = House(world, build(world.app, ADMIN_KEY))
+    for slug in ("acme", "other"):
+        tenants.put(world.app, slug, slug.title())
+        for role in ("admin", "agent"):
+            house.keys[slug, role] = tenants.make_key(world.app, slug, role, f"{role}'s laptop")[1]
+    return house

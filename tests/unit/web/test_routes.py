@@ -1,0 +1,175 @@
+"""Every route times every kind of caller (TRUST.md T12, T13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tests.unit.web.house import SETTINGS, House
+
+MAILBOX = SETTINGS | {"password": "secret-7"}
+NOBODY, AGENT, ADMIN, CLOUD = range(4)
+
+ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
+    ("GET", "/api/mailboxes", AGENT, None),
+    ("GET", "/api/mailboxes/{mailbox}", AGENT, None),
+    ("GET", "/api/mailboxes/{mailbox}/status", AGENT, None),
+    ("POST", "/api/mailboxes/{mailbox}/poll", ADMIN, None),
+    ("PUT", "/api/mailboxes/{mailbox}", ADMIN, MAILBOX),
+    ("DELETE", "/api/mailboxes/{mailbox}", ADMIN, None),
+    ("GET", "/api/incidents", AGENT, None),
+    ("GET", "/api/incidents/{number}", AGENT, None),
+    ("GET", "/api/incidents/{number}/attachments/{attachment}", AGENT, None),
+    ("GET", "/api/incidents/{number}/notes/{seq}/raw", AGENT, None),
+    ("GET", "/api/mail", AGENT, None),
+    ("GET", "/api/mail/{id}", AGENT, None),
+    ("GET", "/api/tenants/{tenant}", CLOUD, None),
+    ("PUT", "/api/tenants/{tenant}", CLOUD, {"name": "Acme"}),
+    ("POST", "/api/tenants/{tenant}/keys", CLOUD, {"role": "agent", "name": "Ann"}),
+    ("GET", "/api/health", NOBODY, None),
+    ("GET", "/api/openapi.json", NOBODY, None),
+    ("GET", "/", AGENT, None),
+    ("GET", "/mail", AGENT, None),
+    ("GET", "/incidents/{number}", AGENT, None),
+]
+
+ELSEWHERE = {("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out"), ("GET", "/static/{name}")}
+"""Open to everybody by their nature; test_signin.py and test_pages.py look at them."""
+
+API = [route for route in ROUTES if route[1].startswith("/api/")]
+KEYED = [route for route in API if route[2] != NOBODY]
+
+
+def _walk(routes: Any) -> Iterator[tuple[str, str]]:
+    for route in routes:
+        if hasattr(route, "original_router"):
+            yield from _walk(route.original_router.routes)
+        else:
+            yield from ((method, route.path) for method in route.methods - {"HEAD"})
+
+
+def _all(web: FastAPI) -> set[tuple[str, str]]:
+    return set(_walk(web.routes))
+
+
+def _name(route: tuple[str, str, int, Any]) -> str:
+    return f"{route[0]} {route[1]}"
+
+
+@pytest.fixture
+def full(house: House) -> House:
+    """Acme has one of everything."""
+    house.mailbox()
+    house.deliver(files=(("plan.pdf", "application/pdf", b"%PDF"),))
+    return house
+
+
+def _address(house: House, path: str) -> str:
+    """The path to a thing that acme has."""
+    mail = house.app.desk.ledger(house.acme, None, None, None, "", 1).items[0].id
+    return path.format(mailbox="support", number="INC-000001", attachment=f"{mail}-0", seq=1, id=mail, tenant="acme")
+
+
+def test_every_route_is_in_this_table(house: House) -> None:
+    assert _all(house.web) == {(method, path) for method, path, *_ in ROUTES} | ELSEWHERE
+
+
+@pytest.mark.parametrize("route", KEYED, ids=_name)
+def test_nobody_gets_in_without_a_key(full: House, route: tuple[str, str, int, Any]) -> None:
+    method, path, _, body = route
+    for headers in (
+        {},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer inb_acme_0_0"},
+        {"Cookie": "session=x"},
+    ):
+        answer = full.client(None).request(method, _address(full, path), json=body, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("route", KEYED, ids=_name)
+def test_a_route_takes_the_roles_it_is_for_and_no_others(full: House, route: tuple[str, str, int, Any]) -> None:
+    method, path, least, body = route
+    clients = {AGENT: full.client("agent"), ADMIN: full.client("admin"), CLOUD: full.cloud_admin()}
+    for role, client in clients.items():
+        allowed = role == CLOUD if least == CLOUD else least <= role < CLOUD
+        refusal = 401 if CLOUD in (least, role) else 403
+        answer = client.request(method, _address(full, path), json=body)
+        assert answer.is_success if allowed else answer.status_code == refusal, (role, answer.text)
+
+
+@pytest.mark.parametrize("route", [route for route in KEYED if "{" in route[1] and route[2] != CLOUD], ids=_name)
+def test_another_tenants_things_do_not_exist(full: House, route: tuple[str, str, int, Any]) -> None:
+    method, path, _, body = route
+    before = _everything(full)
+    answer = full.client("admin", "other").request(method, _address(full, path), json=body)
+    if method == "PUT":
+        # It makes a mailbox of its own tenant; the one of the same name stays as it was.
+        assert answer.status_code == 201
+    else:
+        assert answer.status_code == 404
+        assert "acme" not in answer.text
+    assert _everything(full) == before
+
+
+@pytest.mark.parametrize("path", ["/api/mailboxes", "/api/incidents", "/api/mail"])
+def test_lists_show_nothing_of_another_tenant(full: House, path: str) -> None:
+    assert full.client("agent").get(path).json()["items"]
+    assert full.client("admin", "other").get(path).json()["items"] == []
+
+
+@pytest.mark.parametrize("path", ["/", "/mail", "/incidents/INC-000001"])
+def test_pages_lead_the_signed_out_to_the_sign_in_page(full: House, path: str) -> None:
+    answer = full.client(None).get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/sign-in?next=")
+
+
+def test_pages_show_nothing_of_another_tenant(full: House) -> None:
+    browser = full.browser("admin", "other")
+    assert "Printer" not in browser.get("/").text
+    assert "Printer" not in browser.get("/mail").text
+    assert browser.get("/incidents/INC-000001").status_code == 404
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route[0] == "GET"], ids=_name)
+def test_reading_changes_nothing(full: House, route: tuple[str, str, int, Any]) -> None:
+    _, path, least, _ = route
+    client = full.cloud_admin() if least == CLOUD else full.client("admin")
+    before = _everything(full)
+    assert client.get(_address(full, path)).status_code == 200
+    assert _everything(full) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/api"), ("GET", "/api/nope"), ("POST", "/api/incidents/1/close")]
+)
+def test_an_unknown_address_of_the_api_is_a_problem_404(house: House, method: str, path: str) -> None:
+    answer = house.client().request(method, path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == 404
+
+
+def test_a_wrong_method_is_a_problem_405_that_names_the_right_ones(house: House) -> None:
+    answer = house.client().delete("/api/incidents")
+    assert answer.status_code == 405
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["allow"] == "GET"
+
+
+def test_an_address_outside_the_api_answers_with_a_page(house: House) -> None:
+    answer = house.client(None).get("/nope")
+    assert answer.status_code == 404
+    assert "There is nothing at this address." in answer.text
+
+
+def _everything(house: House) -> dict[Any, Any]:
+    """All rows of acme, with their versions."""
+    rows = house.world.tables.rows  # type: ignore[attr-defined]
+    return {key: value for key, value in rows.items() if key[1].startswith("acme")}
