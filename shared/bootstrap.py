@@ -63,7 +63,10 @@ def dedicated_slots() -> Sequence[Slot]:
 
     try:
         configured = settings()
-        return TableSchedule(_tables(configured, INDEX_LIMITS)).oldest(configured.dedicated_timers)
+        tables = _tables(configured, INDEX_LIMITS)
+        if configured.storage.connection_string:
+            tables.create()
+        return TableSchedule(tables).oldest(configured.dedicated_timers)
     except (StoreError, ConfigError, ValueError) as error:
         log.event("index_without_mailboxes", logging.WARNING, error=type(error).__name__)
         return ()

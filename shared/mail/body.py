@@ -203,7 +203,8 @@ def _text_piece(raw: bytes, part: Part, reader: _Reader) -> _Piece:
     if is_html:
         source = _within(text, reader.html_left, "truncated:html", reader)
         reader.html_left -= len(source)
-        return _Piece(_counted(html_to_text(source), reader), source, True)
+        # Cleaned again: character references can name what the source may not hold.
+        return _Piece(_counted(clean_text(html_to_text(source)), reader), source, True)
     if part.content_type in ("text/enriched", "text/richtext"):
         text = _ENRICHED.sub("", text)
     if part.parameters.raw("format").lower() == "flowed":
@@ -234,7 +235,7 @@ def _attachment(raw: bytes, part: Part, reader: _Reader) -> Attachment:
         name = _message_name(name, content, reader.hint)
     if not name.strip():
         name = _made_name(part, len(reader.attachments) + 1)
-    content_id = (part.header("content-id") or b"").decode("latin-1").strip(" \t<>") or None
+    content_id = one_line((part.header("content-id") or b"").decode("latin-1"), limits.LINE_CHARS).strip(" <>") or None
     inline = part.content_type.startswith("image/") and _disposition(part) == "inline" and _shown(part)
     return Attachment(safe_name(name), part.content_type, content, content_id, inline)
 

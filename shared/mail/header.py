@@ -44,9 +44,9 @@ def read_block(data: bytes, start: int, stops: Container[bytes] = ()) -> Block:
 
     Junk lines are skipped while real fields follow; when none does, the body has begun without an empty line.
     """
-    lines, end = _lines(data, start, stops)
+    lines, end, ended = _lines(data, start, stops)
     fields: list[tuple[bytes, list[bytes]]] = []
-    defects: list[str] = []
+    defects: list[str] = [] if ended else ["header-no-end"]
     size = 0
     last_known = max((index for index, (_, line) in enumerate(lines) if _KNOWN.match(line)), default=-1)
     for index, (offset, line) in enumerate(lines):
@@ -65,7 +65,7 @@ def read_block(data: bytes, start: int, stops: Container[bytes] = ()) -> Block:
         elif index < last_known:
             defects.append("header-junk")
         else:
-            defects.append("header-no-end")
+            defects += ["header-no-end"] if ended else []
             end = offset
             break
     return Block([_field(name, parts) for name, parts in fields], end, defects)
@@ -81,8 +81,8 @@ def skip_leading_junk(data: bytes) -> int:
     return position
 
 
-def _lines(data: bytes, start: int, stops: Container[bytes]) -> tuple[list[tuple[int, bytes]], int]:
-    """The lines before the empty line (or a stop), each with its offset; and where the body starts."""
+def _lines(data: bytes, start: int, stops: Container[bytes]) -> tuple[list[tuple[int, bytes]], int, bool]:
+    """The lines before the empty line (or a boundary), each with its offset; where the body starts; if rightly so."""
     lines: list[tuple[int, bytes]] = []
     position = start
     size = len(data)
@@ -92,15 +92,16 @@ def _lines(data: bytes, start: int, stops: Container[bytes]) -> tuple[list[tuple
         after = newline + 1 if newline >= 0 else size
         line = data[position : min(after, position + limits.HEADER_BYTES + 1)].rstrip(b"\r\n")
         if not line:
-            return lines, after
-        if line.startswith(b"--") and line.rstrip() in stops:
-            return lines, position
+            return lines, after, True
+        # No field begins so; a boundary does, also one whose declaration is among these very lines.
+        if line.startswith(b"--") and (lines or line.rstrip() in stops):
+            return lines, position, line.rstrip() in stops
         lines.append((position, line))
         position = after
     if position >= size:
-        return lines, size
+        return lines, size, True
     empty = re.compile(rb"\n\r*\n").search(data, position - 1)
-    return lines, empty.end() if empty else size
+    return lines, empty.end() if empty else size, True
 
 
 def _goes_on(field: tuple[bytes, list[bytes]], line: bytes, fields_follow: bool) -> bool:

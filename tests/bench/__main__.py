@@ -57,7 +57,9 @@ def _fill(server: dovecot.Dovecot) -> None:
     for number in range(MAILS):
         attachments = (("a.bin", bytes(range(256)) * 80),) if number % 10 == 0 else ()
         text = f"Mail {number}: Grüße, the printer is on fire again.\n" * 20
-        raw = mail(f"p{number}@example.com", f"Mail {number}", text, message_id=f"<{number}@e>", attachments=attachments)
+        raw = mail(
+            f"p{number}@example.com", f"Mail {number}", text, message_id=f"<{number}@e>", attachments=attachments
+        )
         client.append("INBOX", raw)
     client.logout()
 

@@ -71,7 +71,10 @@ def test_an_unknown_authority_is_refused_by_default(server: dovecot.Dovecot) -> 
 
 def test_a_certificate_for_another_name_is_refused() -> None:
     authority = trustme.CA()
-    with _tls_server(authority, "mail.other.example") as (port, ca_file), pytest.raises(CertificateRefused, match="another name"):
+    with (
+        _tls_server(authority, "mail.other.example") as (port, ca_file),
+        pytest.raises(CertificateRefused, match="another name"),
+    ):
         _open(ca_file, port=port)
 
 
@@ -79,7 +82,10 @@ def test_an_expired_certificate_is_refused() -> None:
     authority = trustme.CA()
     expired = datetime(2020, 1, 1, tzinfo=UTC)
     with (
-        _tls_server(authority, "localhost", not_before=datetime(2019, 1, 1, tzinfo=UTC), not_after=expired) as (port, ca),
+        _tls_server(authority, "localhost", not_before=datetime(2019, 1, 1, tzinfo=UTC), not_after=expired) as (
+            port,
+            ca,
+        ),
         pytest.raises(CertificateRefused, match="expired"),
     ):
         _open(ca, port=port)
@@ -137,7 +143,9 @@ def test_starttls_that_is_not_offered_never_sends_a_password() -> None:
 
     def strip(connection: socket.socket) -> None:
         connection.sendall(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n")
-        _answer(connection, heard, lambda line: b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n" if b"CAPABILITY" in line else b"")
+        _answer(
+            connection, heard, lambda line: b"* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n" if b"CAPABILITY" in line else b""
+        )
 
     with _scripted(strip) as port, pytest.raises(TlsRequired):
         _open(host="127.0.0.1", port=port, security="starttls")
@@ -149,7 +157,9 @@ def test_a_preauth_greeting_does_not_get_around_starttls() -> None:
 
     def preauth(connection: socket.socket) -> None:
         connection.sendall(b"* PREAUTH welcome\r\n")
-        _answer(connection, heard, lambda line: b"* CAPABILITY IMAP4rev1 STARTTLS\r\n" if b"CAPABILITY" in line else b"")
+        _answer(
+            connection, heard, lambda line: b"* CAPABILITY IMAP4rev1 STARTTLS\r\n" if b"CAPABILITY" in line else b""
+        )
 
     with _scripted(preauth) as port, pytest.raises(TlsRequired):
         _open(host="127.0.0.1", port=port, security="starttls")

@@ -49,9 +49,7 @@ def _with_mailboxes(azurite: Azurite, tmp_path: Path, count: int) -> list[str]:
     from shared.flows import mailboxes, tenants
     from shared.model.mailbox import Settings
 
-    app = bootstrap.build(
-        read({"AzureWebJobsStorage": azurite.connection_string, "KEY_FILE": str(tmp_path / "key")})
-    )
+    app = bootstrap.build(read({"AzureWebJobsStorage": azurite.connection_string, "KEY_FILE": str(tmp_path / "key")}))
     tenant, _ = tenants.put(app, "acme", "Acme")
     names = []
     for number in range(count):

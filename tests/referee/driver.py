@@ -1,6 +1,8 @@
 """Drive a Python v2 Functions app through Microsoft's own azure_functions_runtime, in-process,
 with no .NET host.  Plays the part of host + proxy worker: builds the requests they would build."""
+
 from __future__ import annotations
+
 import asyncio
 import base64
 import datetime as dt
@@ -27,7 +29,7 @@ class Json(str):
 
 
 @dataclass
-class Rpc:                      # proxy_worker.dispatcher.WorkerRequest has these three
+class Rpc:  # proxy_worker.dispatcher.WorkerRequest has these three
     name: str
     request: object
     properties: dict = field(default_factory=dict)
@@ -36,8 +38,8 @@ class Rpc:                      # proxy_worker.dispatcher.WorkerRequest has thes
 @dataclass
 class Result:
     ok: bool
-    value: object               # decoded $return: str/bytes/json, or dict for http
-    outputs: dict               # output bindings by name
+    value: object  # decoded $return: str/bytes/json, or dict for http
+    outputs: dict  # output bindings by name
     error: str = ""
     stack: str = ""
 
@@ -61,19 +63,41 @@ class Driver:
         self.rt = importlib.import_module("azure_functions_runtime")
         self.rt.start_threadpool_executor()
         p = self.p
-        init = p.StreamingMessage(request_id=str(uuid.uuid4()), worker_init_request=p.WorkerInitRequest(
-            host_version="4.1037.0", function_app_directory=self.app_dir, capabilities={}))
-        resp = self._run(self.rt.worker_init_request(Rpc("WorkerInitRequest", init, {"protos": p, "host": "127.0.0.1"})))
+        init = p.StreamingMessage(
+            request_id=str(uuid.uuid4()),
+            worker_init_request=p.WorkerInitRequest(
+                host_version="4.1037.0", function_app_directory=self.app_dir, capabilities={}
+            ),
+        )
+        resp = self._run(
+            self.rt.worker_init_request(Rpc("WorkerInitRequest", init, {"protos": p, "host": "127.0.0.1"}))
+        )
         self._must(resp.result)
         self.capabilities = dict(resp.capabilities)
-        meta = self._run(self.rt.functions_metadata_request(Rpc("WorkerMetadataRequest", p.StreamingMessage(
-            functions_metadata_request=p.FunctionsMetadataRequest(function_app_directory=self.app_dir)))))
+        meta = self._run(
+            self.rt.functions_metadata_request(
+                Rpc(
+                    "WorkerMetadataRequest",
+                    p.StreamingMessage(
+                        functions_metadata_request=p.FunctionsMetadataRequest(function_app_directory=self.app_dir)
+                    ),
+                )
+            )
+        )
         self._must(meta.result)
         seen = {}
         for m in meta.function_metadata_results or []:
             self._host_validate(m, seen)
-            load = self._run(self.rt.function_load_request(Rpc("FunctionLoadRequest", p.StreamingMessage(
-                function_load_request=p.FunctionLoadRequest(function_id=m.function_id, metadata=m)))))
+            load = self._run(
+                self.rt.function_load_request(
+                    Rpc(
+                        "FunctionLoadRequest",
+                        p.StreamingMessage(
+                            function_load_request=p.FunctionLoadRequest(function_id=m.function_id, metadata=m)
+                        ),
+                    )
+                )
+            )
             self._must(load.result)
             self.functions[m.name] = m
         return self
@@ -119,19 +143,24 @@ class Driver:
             return T(string=v)
         if isinstance(v, float):
             return T(double=v)
-        return T(json=json.dumps(v))       # what ToRpcDefault does for int/bool/date/POCO
+        return T(json=json.dumps(v))  # what ToRpcDefault does for int/bool/date/POCO
 
     async def ainvoke(self, name, typed, metadata=None, retry=(0, 0)):
         p, m = self.p, self.functions[name]
         iid = str(uuid.uuid4())
         sys_meta = {"MethodName": name, "UtcNow": now(), "RandGuid": str(uuid.uuid4())}
         md = {k: self._typed(v) for k, v in {**(metadata or {}), "sys": sys_meta}.items()}
-        req = p.StreamingMessage(request_id=iid, invocation_request=p.InvocationRequest(
-            invocation_id=iid, function_id=m.function_id,
-            input_data=[p.ParameterBinding(name=self.trigger(name)["name"], data=typed)],
-            trigger_metadata=md,
-            trace_context=p.RpcTraceContext(trace_parent=f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"),
-            retry_context=p.RetryContext(retry_count=retry[0], max_retry_count=retry[1])))
+        req = p.StreamingMessage(
+            request_id=iid,
+            invocation_request=p.InvocationRequest(
+                invocation_id=iid,
+                function_id=m.function_id,
+                input_data=[p.ParameterBinding(name=self.trigger(name)["name"], data=typed)],
+                trigger_metadata=md,
+                trace_context=p.RpcTraceContext(trace_parent=f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"),
+                retry_context=p.RetryContext(retry_count=retry[0], max_retry_count=retry[1]),
+            ),
+        )
         resp = await self.rt.invocation_request(Rpc("FunctionInvocationRequest", req))
         if resp.result.status != p.StatusResult.Success:
             e = resp.result.exception
@@ -149,35 +178,61 @@ class Driver:
         if kind == "json":
             return json.loads(v)
         if kind == "http":
-            return {"status": int(v.status_code), "headers": dict(v.headers), "body": self._decode(v.body),
-                    "cookies": [(c.name, c.value) for c in v.cookies]}
+            return {
+                "status": int(v.status_code),
+                "headers": dict(v.headers),
+                "body": self._decode(v.body),
+                "cookies": [(c.name, c.value) for c in v.cookies],
+            }
         return v
 
     # -- the three triggers ------------------------------------------------------------------
     def http(self, name, method="GET", url="http://localhost/api/x", headers=None, body=b"", route=None):
         p = self.p
-        kw = {"body": p.TypedData(bytes=body)} if body else {}      # host sends no body when Content-Length is 0
-        typed = p.TypedData(http=p.RpcHttp(
-            method=method, url=url, headers={k.lower(): v for k, v in (headers or {}).items()},
-            params=dict(route or {}), query={k: v for k, v in parse_qsl(urlsplit(url).query)}, **kw))
+        kw = {"body": p.TypedData(bytes=body)} if body else {}  # host sends no body when Content-Length is 0
+        typed = p.TypedData(
+            http=p.RpcHttp(
+                method=method,
+                url=url,
+                headers={k.lower(): v for k, v in (headers or {}).items()},
+                params=dict(route or {}),
+                query={k: v for k, v in parse_qsl(urlsplit(url).query)},
+                **kw,
+            )
+        )
         return self.invoke(name, typed, {"$request": url, **(route or {})})
 
     def timer(self, name, past_due=False, last=None, nxt=None):
-        info = {"Schedule": {"AdjustForDST": True}, "IsPastDue": past_due, "ScheduleStatus": {
-            "Last": last or "0001-01-01T00:00:00+00:00", "Next": nxt or now(), "LastUpdated": last or now()}}
+        info = {
+            "Schedule": {"AdjustForDST": True},
+            "IsPastDue": past_due,
+            "ScheduleStatus": {
+                "Last": last or "0001-01-01T00:00:00+00:00",
+                "Next": nxt or now(),
+                "LastUpdated": last or now(),
+            },
+        }
         return self.invoke(name, self.p.TypedData(json=json.dumps(info)))
 
     def queue(self, name, body, dequeue_count=1, mid=None, pop="pop"):
-        t = dt.datetime.now(dt.timezone.utc)
+        t = dt.datetime.now(dt.UTC)
 
         def iso(d):
             return d.isoformat()
 
-        return self.invoke(name, self._typed(body), {
-            "QueueTrigger": body if isinstance(body, str) else base64.b64encode(body).decode(),
-            "DequeueCount": dequeue_count, "Id": mid or str(uuid.uuid4()), "PopReceipt": pop,
-            "InsertionTime": Json(iso(t)), "ExpirationTime": Json(iso(t + dt.timedelta(days=7))),
-            "NextVisibleTime": Json(iso(t + dt.timedelta(minutes=10)))})
+        return self.invoke(
+            name,
+            self._typed(body),
+            {
+                "QueueTrigger": body if isinstance(body, str) else base64.b64encode(body).decode(),
+                "DequeueCount": dequeue_count,
+                "Id": mid or str(uuid.uuid4()),
+                "PopReceipt": pop,
+                "InsertionTime": Json(iso(t)),
+                "ExpirationTime": Json(iso(t + dt.timedelta(days=7))),
+                "NextVisibleTime": Json(iso(t + dt.timedelta(minutes=10))),
+            },
+        )
 
     def stop(self):
         self.rt.stop_threadpool_executor()
@@ -185,4 +240,4 @@ class Driver:
 
 
 def now():
-    return dt.datetime.now(dt.timezone.utc).isoformat()
+    return dt.datetime.now(dt.UTC).isoformat()

@@ -42,7 +42,11 @@ def invoke(driver: Driver, name: str) -> dict[str, object]:
         result = driver.queue(name, json.dumps(bell))
     else:
         result = driver.http(name, "GET", "http://localhost/api/nothing", route={"path": "nothing"})
-    return {"ok": result.ok, "error": result.error, "status": (result.value or {}).get("status") if kind == "httpTrigger" else None}
+    return {
+        "ok": result.ok,
+        "error": result.error,
+        "status": (result.value or {}).get("status") if kind == "httpTrigger" else None,
+    }
 
 
 main()

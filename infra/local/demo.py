@@ -1,0 +1,99 @@
+"""The demo mail server: any mail sent to its SMTP door lies in one IMAP mailbox. Loopback only, not for
+production.
+
+IMAP by pymap over SQLite (maildrop.py), SMTP by aiosmtpd. Run it as `python -m infra.local.demo` with
+SMTP_PORT, IMAP_PORT, DEMO_MAIL (the SQLite file) and DEMO_PASSWORD in the environment; the user is `support`.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import sys
+import time
+from argparse import Namespace
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from pymap.backend.dict import DictBackend
+from pymap.backend.dict.filter import FilterSet
+from pymap.imap import IMAPService
+
+from infra.local.addresses import HOST, USER
+from infra.local.maildrop import Folders, Maildrop
+
+MAX_MAIL = 64 * 1024 * 1024  # bytes; twice what most providers let through
+
+
+class Door(SMTP):
+    """SMTP that takes mail as it comes: 8-bit, UTF-8 addresses, lines longer than RFC 5321's 1000 bytes."""
+
+    line_length_limit = 1024 * 1024
+
+
+class Deliver:
+    """Puts each mail into the INBOX, whoever it is for, exactly as it came."""
+
+    def __init__(self, drop: Maildrop) -> None:
+        self._drop = drop
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Keep it, then say so."""
+        content = envelope.content
+        raw = content if isinstance(content, bytes) else str(content).encode()
+        self._drop.add("INBOX", raw, time.time())
+        return "250 2.0.0 kept"
+
+
+async def serve_imap(stack: AsyncExitStack, port: int, drop: Maildrop, password: str) -> None:
+    """Begin to serve `drop` by IMAP until the stack closes; OSError when the port is taken."""
+    settings = Namespace(
+        host=HOST, port=port, debug=False, cert=None, key=None, tls=False, passlib_cfg=None,
+        proxy_protocol=None, inherited_sockets=None, demo_data=False, demo_user=USER, demo_password=password,
+    )  # fmt: skip
+    backend, config = await DictBackend.init(settings, ssl_context=ssl.create_default_context())
+    config.apply_context()
+    config.set_cache[USER] = (Folders(drop), FilterSet())  # type: ignore[assignment]
+    await IMAPService(backend, config).start(stack)
+
+
+async def serve_smtp(stack: AsyncExitStack, port: int, drop: Maildrop) -> None:
+    """Begin to take mail for `drop` by SMTP until the stack closes; OSError when the port is taken."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Door(Deliver(drop), data_size_limit=MAX_MAIL, enable_SMTPUTF8=True, hostname="localhost", loop=loop),
+        HOST,
+        port,
+    )
+    stack.callback(server.close)
+
+
+async def main(smtp_port: int, imap_port: int, path: Path, password: str) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drop = Maildrop(path)
+    async with AsyncExitStack() as stack:
+        await serve_smtp(stack, smtp_port, drop)
+        await serve_imap(stack, imap_port, drop, password)
+        await stop.wait()
+        # Sessions that are open would each be cancelled with a traceback; what they were told is on disk.
+        drop.close()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    os.environ.setdefault("FQDN", "localhost")  # or pymap asks DNS for this machine's name
+    asyncio.run(
+        main(
+            int(os.environ["SMTP_PORT"]),
+            int(os.environ["IMAP_PORT"]),
+            Path(os.environ["DEMO_MAIL"]),
+            os.environ["DEMO_PASSWORD"],
+        )
+    )

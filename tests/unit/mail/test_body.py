@@ -1,0 +1,117 @@
+import pytest
+
+from shared.mail import limits
+from shared.mail.message import Message, parse
+
+HEAD = b"From: a@b.example\nMIME-Version: 1.0\n"
+
+
+def _mail(content_type: str, *parts: str) -> Message:
+    """A mail of that type; each part is a header and a body."""
+    body = "".join(f"--b\n{part}\n" for part in parts)
+    return parse(HEAD + f"Content-Type: {content_type}; boundary=b\n\n{body}--b--\n".encode())
+
+
+def _part(content_type: str, body: str, disposition: str = "") -> str:
+    lines = [f"Content-Type: {content_type}"] + ([f"Content-Disposition: {disposition}"] if disposition else [])
+    return "\n".join(lines) + f"\n\n{body}"
+
+
+PLAIN, HTML = _part("text/plain", "plain"), _part("text/html", "<b>html</b>")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "parts", "text", "html", "names"),
+    [
+        ("multipart/alternative", [PLAIN, HTML], "plain", "<b>html</b>", []),
+        ("multipart/alternative", [HTML, PLAIN], "plain", "<b>html</b>", []),
+        ("multipart/alternative", [_part("text/plain", "  "), HTML], "html", "<b>html</b>", []),
+        ("multipart/alternative", [PLAIN, PLAIN], "plain", None, []),
+        ("multipart/alternative", [PLAIN, _part("text/calendar", "x")], "plain", None, ["attachment-1.ics"]),
+        ("multipart/mixed", [PLAIN, HTML], "plain\nhtml", "<pre>plain</pre>\n<b>html</b>", []),
+        ("multipart/mixed", [PLAIN, PLAIN], "plain\nplain", None, []),
+        ("multipart/mixed", ["\nno type"], "no type", None, []),
+        ("multipart/mixed", [PLAIN, _part("text/plain", "x", "attachment")], "plain", None, ["attachment-1.txt"]),
+        ("multipart/mixed", [PLAIN, _part("text/plain", "x", "inline; filename=a.txt")], "plain", None, ["a.txt"]),
+        ("multipart/mixed", [PLAIN, _part("text/plain", "x", "inline")], "plain\nx", None, []),
+        ("multipart/mixed", [PLAIN, _part("text/plain; name=a.txt", "x")], "plain", None, ["a.txt"]),
+        ("multipart/mixed", [_part("text/plain; name=a.txt", "x")], "x", None, []),
+        ("multipart/mixed", [PLAIN, _part("text/html", "x", "unknown-word")], "plain", None, ["attachment-1.html"]),
+        ("multipart/mixed", [_part("application/pdf", "x"), PLAIN], "plain", None, ["attachment-1.pdf"]),
+        ("multipart/related", [HTML, _part("text/plain", "x")], "html", "<b>html</b>", ["attachment-1.txt"]),
+        ("multipart/related", [_part("image/png", "x"), HTML], "html", "<b>html</b>", ["attachment-1.png"]),
+        ("multipart/mixed", [_part("text/enriched", "<bold>a</bold>")], "a", None, []),
+        ("multipart/x-odd", [PLAIN, PLAIN], "plain\nplain", None, []),
+        ("multipart/encrypted", [_part("application/pgp-encrypted", "v"), _part("application/octet-stream", "x")],
+         "", None, ["attachment-1", "attachment-2"]),
+    ],
+)  # fmt: skip
+def test_parts_are_text_html_or_files(
+    content_type: str, parts: list[str], text: str, html: str | None, names: list[str]
+) -> None:
+    message = _mail(content_type, *parts)
+    assert (message.text, message.html) == (text, html)
+    assert [attachment.name for attachment in message.attachments] == names
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "name"),
+    [
+        ("", "Subject: Hello\n\nx", "Hello.eml"),
+        ("", "Subject: =?utf-8?Q?=C3=BC/x?=\n\nx", "ü-x.eml"),
+        ("", "no header", "message.eml"),
+        ("", "", "message.eml"),
+        ("; name=given.eml", "Subject: Hello\n\nx", "given.eml"),
+        ("; name=given", "Subject: Hello\n\nx", "given.eml"),
+        ("", "Subject: ../../x\n\nx", "-..-x.eml"),
+        ("", f"Subject: {'x' * 300}\n\nx", "x" * 116 + ".eml"),
+    ],
+)
+def test_an_attached_message_is_one_file_named_after_its_subject(head: str, body: str, name: str) -> None:
+    message = _mail("multipart/mixed", PLAIN, _part("message/rfc822" + head, body))
+    assert [(one.name, one.content) for one in message.attachments] == [(name, body.encode())]
+
+
+def test_a_file_the_html_shows_is_inline() -> None:
+    html = _part("text/html", "<img src='CID:Logo@x'>")
+    shown = "Content-Type: image/png\nContent-ID: <logo@x>\n\nx"
+    other = "Content-Type: image/png\nContent-ID: <other@x>\n\nx"
+    message = _mail("multipart/related", html, shown, other)
+    assert [(one.content_id, one.inline) for one in message.attachments] == [("logo@x", True), ("other@x", False)]
+
+
+def test_character_references_cannot_bring_back_what_text_may_not_hold() -> None:
+    message = parse(HEAD + b"Content-Type: text/html\n\na&#13;&#7;&#0;&#xd800;&#8232;b")
+    assert message.text == "a \ufffd\ufffd\nb"
+
+
+def test_a_content_id_is_one_line_without_brackets() -> None:
+    message = _mail("multipart/mixed", PLAIN, "Content-Type: image/png\nContent-ID: <a\x00\x1b@b>\n\nx")
+    assert message.attachments[0].content_id == "a@b"
+
+
+@pytest.mark.parametrize("size", [limits.TEXT_CHARS - 1, limits.TEXT_CHARS, limits.TEXT_CHARS + 1])
+def test_text_beyond_the_limit_is_cut_and_said_so(size: int) -> None:
+    message = parse(HEAD + b"\n" + b"x" * size)
+    assert len(message.text) == min(size, limits.TEXT_CHARS)
+    assert ("truncated:text" in message.defects) == (size > limits.TEXT_CHARS)
+
+
+@pytest.mark.parametrize("size", [limits.HTML_CHARS - 1, limits.HTML_CHARS, limits.HTML_CHARS + 1])
+def test_html_beyond_the_limit_is_cut_and_said_so(size: int) -> None:
+    message = parse(HEAD + b"Content-Type: text/html\n\n" + b"x" * size)
+    assert message.html is not None
+    assert len(message.html) == min(size, limits.HTML_CHARS)
+    assert ("truncated:html" in message.defects) == (size > limits.HTML_CHARS)
+
+
+def test_the_limit_counts_all_texts_of_a_mail_together() -> None:
+    half = limits.TEXT_CHARS // 2 + 1
+    message = _mail("multipart/mixed", _part("text/plain", "x" * half), _part("text/plain", "y" * half))
+    assert message.text.count("x") == half
+    assert message.text.count("y") == limits.TEXT_CHARS - half
+
+
+def test_a_large_file_is_kept_whole() -> None:
+    message = _mail("multipart/mixed", PLAIN, _part("application/pdf", "x" * (5 * 1024 * 1024)))
+    assert message.attachments[0].size == 5 * 1024 * 1024
