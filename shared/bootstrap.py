@@ -118,14 +118,15 @@ def utc_now() -> datetime:
 
 def _open(configured: Config, secrets: Any, mailbox: Mailbox) -> Source:
     """The mailbox on its server, not connected yet."""
-    from shared.servers import tls
-    from shared.servers.imap import ImapLogin, ImapSource
+    from shared.servers.address_guard import AddressGuard
+    from shared.servers.dial import Dialer
+    from shared.servers.imap import ImapSource
 
     sealed = mailbox.secret("password") or ""
     password = secrets.open(mailbox.tenant, mailbox.id, "password", sealed) if sealed else ""
-    login = ImapLogin(mailbox.settings, password, tls.context(configured.mail_ca_file))
+    dialer = Dialer(AddressGuard(configured.allow_addresses), configured.mail_ca_file)
     floor = (utc_now() - timedelta(days=mailbox.settings.days_to_download)).date()
-    return ImapSource(login, floor, utc_now)
+    return ImapSource(mailbox.settings, password, dialer, floor, utc_now)
 
 
 def _healthy(tables: Tables) -> bool:

@@ -5,7 +5,11 @@
     │   ├── HostNotFound            the server's name does not exist
     │   ├── CertificateRefused      the server's certificate cannot be trusted
     │   ├── TlsRequired             the server does not offer the encryption that was asked for
-    │   ├── LoginRefused            user name or password not accepted
+    │   ├── LoginRefused            user name, password or app credential not accepted
+    │   ├── ConsentNeeded           somebody must sign in at Microsoft (again) or grant consent there
+    │   ├── SecretExpired           the app's client secret or certificate has ended
+    │   ├── MailboxNotFound         no mailbox of that address
+    │   ├── AccessDenied            signed in, but not allowed to open this mailbox
     │   ├── FolderNotFound          no folder of that name
     │   └── AddressForbidden        the server's address is one this service may not reach
     ├── ServerError                 the far side or the road; the next poll tries again; carries retry_after
@@ -77,6 +81,30 @@ class LoginRefused(SettingsError):
     """The server refused the user name and password."""
 
     code = "login_refused"
+
+
+class ConsentNeeded(SettingsError):
+    """A person must sign in at Microsoft (again), or an administrator must grant consent there."""
+
+    code = "consent_needed"
+
+
+class SecretExpired(SettingsError):
+    """The client secret or certificate of the app has ended."""
+
+    code = "secret_expired"
+
+
+class MailboxNotFound(SettingsError):
+    """There is no mailbox of the configured address on that server."""
+
+    code = "mailbox_not_found"
+
+
+class AccessDenied(SettingsError):
+    """The sign-in worked, but it does not open this mailbox, or not for what is to be done."""
+
+    code = "access_denied"
 
 
 class FolderNotFound(SettingsError):

@@ -15,21 +15,18 @@ from __future__ import annotations
 
 import imaplib
 import json
-import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Self
 
-from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import LoginError
-
-from shared.errors import FolderNotFound, MailRefused, ProtocolViolation, TlsRequired
+from shared.errors import FolderNotFound, MailRefused, ProtocolViolation
 from shared.model.mailbox import Settings
 from shared.ports import Arrival
-from shared.servers.translate import errors_translated, login_refused
+from shared.servers.dial import Dialer
+from shared.servers.imap_client import connect, hang_up, log_in
+from shared.servers.translate import errors_translated
 
 WINDOW = 32
 """UIDs below ``next`` that are listed again each time: room for mails that a busy server reveals late."""
@@ -48,8 +45,6 @@ PART_BYTES = 1024 * 1024
 """A mail above this is fetched in parts of this size: imaplib holds a literal three times (50 MB cost 146 MB of
 memory whole, 5 MB in parts, in the same time)."""
 
-CONNECT_SECONDS = 10
-READ_SECONDS = 30
 SESSION_SECONDS = 180
 """A server that drips one byte a second never runs into a read timeout; this ends the session whatever it does."""
 
@@ -99,22 +94,16 @@ class _State:
         self.recent.add(uid)
 
 
-@dataclass(frozen=True, slots=True)
-class ImapLogin:
-    """How to get in: the settings, the password, the TLS context."""
-
-    settings: Settings
-    password: str
-    tls: ssl.SSLContext
-
-
 class ImapSource:
     """``ports.Source`` on an IMAP folder."""
 
-    def __init__(self, login: ImapLogin, floor: date, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: Settings, password: str, dialer: Dialer, floor: date, now: Callable[[], datetime]
+    ) -> None:
         """``floor``: the oldest day to download on a first connection (INTERNALDATE, in the server's zone)."""
-        self._login = login
-        self._settings = login.settings
+        self._settings = settings
+        self._password = password
+        self._dialer = dialer
         self._floor = floor
         self._now = now
         self._state = _State()
@@ -128,12 +117,12 @@ class ImapSource:
     def __enter__(self) -> Self:
         """Connect and log in."""
         with self._translated():
-            self._client = self._connect()
-            self._watchdog = threading.Timer(SESSION_SECONDS, _hang_up, [self._client])
+            self._client = connect(self._settings, self._dialer)
+            self._watchdog = threading.Timer(SESSION_SECONDS, hang_up, [self._client])
             self._watchdog.daemon = True
             self._watchdog.start()
             try:
-                self._log_in()
+                log_in(self._client, self._settings, self._password, self._dialer.transcript)
             except BaseException:
                 self.__exit__()
                 raise
@@ -142,42 +131,7 @@ class ImapSource:
     def __exit__(self, *exception: object) -> None:
         """Hang up. LOGOUT would cost a round trip and changes nothing on a folder opened for reading."""
         self._watchdog.cancel()
-        _hang_up(self._client)
-
-    def _connect(self) -> IMAPClient:
-        settings = self._settings
-        client = IMAPClient(
-            settings.host,
-            port=settings.effective_port,
-            ssl=settings.security == "ssl",
-            ssl_context=self._login.tls if settings.security == "ssl" else None,
-            timeout=SocketTimeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        )
-        client.normalise_times = False
-        if settings.security == "starttls":
-            self._start_tls(client)
-        return client
-
-    def _start_tls(self, client: IMAPClient) -> None:
-        try:
-            if client._imap.state == "AUTH":
-                # A greeting of PREAUTH forbids STARTTLS: somebody in the middle may want clear text (nostarttls).
-                raise TlsRequired(f"{self._settings.host} refuses encryption on this port.", "Use port 993 with SSL.")
-            client.starttls(self._login.tls)
-        except BaseException:
-            _hang_up(client)
-            raise
-
-    def _log_in(self) -> None:
-        name, password = self._settings.username, self._login.password
-        try:
-            # PLAIN carries any letter (UTF-8); LOGIN breaks on a password beyond ASCII.
-            if self._client.has_capability("AUTH=PLAIN"):
-                self._client.plain_login(name, password)
-            else:
-                self._client.login(name, password)
-        except LoginError as error:
-            raise login_refused(error, self._settings.host) from None
+        hang_up(self._client)
 
     def _translated(self) -> Any:
         return errors_translated(self._settings.host, self._settings.effective_port)
@@ -402,11 +356,6 @@ class ImapSource:
             # The stated size may be wrong (Exchange counts otherwise): only a short part is the end.
             if len(part) < PART_BYTES:
                 return bytes(whole)
-
-
-def _hang_up(client: IMAPClient) -> None:
-    with suppress(OSError):  # it is closed already, which is all that we want
-        client.shutdown()
 
 
 def _uid(arrival: Arrival) -> int:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from shared.model.mailbox import Settings
 from shared.ports import App
 from tests.support import dovecot
 from tests.support.mails import mail
+from tests.support.road import LOOPBACK
 
 MAILS = 2000
 CONSUMERS = 6
@@ -79,7 +81,8 @@ def _yardstick(server: dovecot.Dovecot) -> float:
 
 def _app(server: dovecot.Dovecot, connection_string: str, folder: Path) -> App:
     storage = Storage(connection_string=connection_string)
-    return bootstrap.build(Config(storage=storage, key_file=str(folder / "key"), mail_ca_file=server.ca_file))
+    config = Config(storage=storage, key_file=str(folder / "key"), mail_ca_file=server.ca_file)
+    return bootstrap.build(replace(config, allow_addresses=LOOPBACK))
 
 
 def _mailbox(app: App, server: dovecot.Dovecot) -> str:

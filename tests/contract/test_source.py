@@ -14,9 +14,8 @@ from imapclient import IMAPClient
 from shared.errors import MailRefused
 from shared.model.mailbox import Settings
 from shared.ports import Arrival, Source
-from shared.servers import tls
-from shared.servers.imap import ImapLogin, ImapSource
-from tests.support import dovecot
+from shared.servers.imap import ImapSource
+from tests.support import dovecot, road
 from tests.support.demo import DemoServer
 from tests.support.mails import mail
 from tests.support.mailserver import MemoryFolder, MemorySource
@@ -62,7 +61,8 @@ class ImapServer:
     def __init__(self, client: IMAPClient, settings: Settings, password: str, ca_file: str = "") -> None:
         self.client = client
         self.settings = settings
-        self.login = ImapLogin(settings, password, tls.context(ca_file))
+        self.password = password
+        self.dialer = road.dialer(ca_file)
         self.folder = settings.folder
         client.create_folder(self.folder)
 
@@ -87,7 +87,7 @@ class ImapServer:
             self.client.append(self.folder, kept[uid][b"BODY[]"], msg_time=kept[uid][b"INTERNALDATE"])
 
     def source(self) -> Source:
-        return ImapSource(self.login, FLOOR.date(), lambda: datetime.now(UTC))
+        return ImapSource(self.settings, self.password, self.dialer, FLOOR.date(), lambda: datetime.now(UTC))
 
 
 @pytest.fixture(scope="module")
@@ -372,4 +372,5 @@ class ImapServerOnInbox(ImapServer):
         self.client = client
         self.settings = settings
         self.folder = settings.folder
-        self.login = ImapLogin(settings, dovecot.PASSWORD, tls.context(ca_file))
+        self.password = dovecot.PASSWORD
+        self.dialer = road.dialer(ca_file)

@@ -41,7 +41,7 @@ def p() -> str:
 
 
 def test_what_was_inserted_is_read_back_with_its_types(tables: Tables, p: str) -> None:
-    values = {"text": "Grüße ☃ 'quoted'", "count": 42, "yes": True, "empty": ""}
+    values: dict[str, str | int | bool] = {"text": "Grüße ☃ 'quoted'", "count": 42, "yes": True, "empty": ""}
     (etag,) = tables.commit(T, p, [Insert("a", values)])
     row = tables.get(T, p, "a")
     assert row is not None

@@ -8,7 +8,7 @@ import smtplib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -32,6 +32,13 @@ class Desk:
             headers={"Authorization": f"Bearer {self.key}"},
             timeout=30,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.http.close()
+        self.run.interrupt()
 
     def send(self, *mails: bytes) -> None:
         with smtplib.SMTP("127.0.0.1", self.run.ports["SMTP_PORT"]) as door:
@@ -68,11 +75,8 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def desk(state: Path) -> Iterator[Desk]:
-    run = Run(state)
-    try:
-        yield Desk(run)
-    finally:
-        run.interrupt()
+    with Desk(Run(state)) as running:
+        yield running
 
 
 def test_a_mail_becomes_an_incident_its_answer_a_note_and_a_strangers_answer_another_incident(desk: Desk) -> None:
@@ -123,10 +127,10 @@ def test_two_mailboxes_are_polled_at_their_own_frequencies(desk: Desk) -> None:
     assert desk.http.put("/api/mailboxes/sales", json=second).status_code == 201
 
     def polled(mailbox: str) -> bool:
-        return desk.get(f"/api/mailboxes/{mailbox}/status")["last_poll"] is not None
+        status = desk.get(f"/api/mailboxes/{mailbox}/status")
+        return status["last_poll"] is not None and not status["polling"]
 
     eventually(lambda: polled("support") and polled("sales"), within=150)
-    eventually(lambda: not desk.get("/api/mailboxes/sales/status")["polling"])
     status = desk.get("/api/mailboxes/sales/status")
     assert status["state"] == "failing"
     assert status["last_error"]["code"] == "login_refused"
@@ -135,23 +139,20 @@ def test_two_mailboxes_are_polled_at_their_own_frequencies(desk: Desk) -> None:
 
 
 def test_a_host_killed_in_the_middle_of_300_mails_loses_none_and_doubles_none(state: Path) -> None:
-    desk = Desk(Run(state))
-    desk.send(*[mail(f"p{n}@example.com", f"mail {n}", f"text {n}\n", message_id=f"<{n}@e>") for n in range(300)])
-    desk.poll()
-    eventually(lambda: desk.delivered() > 40)
-    killed = desk.delivered()
-    (host,) = desk.run.pids("infra.local.host")
-    os.kill(host, signal.SIGKILL)
-    assert desk.run.process.wait(60) != 0
-    eventually(lambda: not desk.run.processes())
-    assert killed < 300, "the kill came too late to prove anything"
+    with Desk(Run(state)) as desk:
+        desk.send(*[mail(f"p{n}@example.com", f"mail {n}", f"text {n}\n", message_id=f"<{n}@e>") for n in range(300)])
+        desk.poll()
+        eventually(lambda: desk.delivered() > 40)
+        killed = desk.delivered()
+        (host,) = desk.run.pids("infra.local.host")
+        os.kill(host, signal.SIGKILL)
+        assert desk.run.process.wait(60) != 0
+        eventually(lambda: not desk.run.processes())
+        assert killed < 300, "the kill came too late to prove anything"
 
-    desk = Desk(Run(state))
-    try:
+    with Desk(Run(state)) as desk:
         eventually(lambda: desk.delivered() >= 300, within=240)
         _each_mail_once(desk, 300)
-    finally:
-        desk.run.interrupt()
 
 
 def test_azurite_stopped_and_started_again_in_the_middle(state: Path, tmp_path: Path) -> None:

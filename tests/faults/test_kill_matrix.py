@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -155,10 +156,9 @@ def _trial(storage: Any, faults: Faults, slug: str, at: int, mode: str) -> list[
     faults.disarm()
     story = Story(storage, slug)
     faults.arm(at, mode)
-    try:
+    # The worker is dead then, or the host will run it again: both are what recover() stands for.
+    with suppress(Killed, StoreError, AzureError):
         story.run()
-    except (Killed, StoreError, AzureError):
-        pass  # the worker is dead, or the host will run it again: both are what recover() stands for
     faults.disarm()
     story.recover()
     return story.judge()

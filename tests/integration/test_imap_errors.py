@@ -24,9 +24,8 @@ from shared.errors import (
     Unreachable,
 )
 from shared.model.mailbox import Settings
-from shared.servers import tls
-from shared.servers.imap import ImapLogin, ImapSource
-from tests.support import dovecot
+from shared.servers.imap import ImapSource
+from tests.support import dovecot, road
 
 pytestmark = pytest.mark.dovecot
 
@@ -39,11 +38,12 @@ def server() -> Iterator[dovecot.Dovecot]:
         yield running
 
 
-def _open(ca_file: str = "", password: str = dovecot.PASSWORD, **settings: Any) -> None:
+def _open(ca_file: str = "", password: str = dovecot.PASSWORD, **changes: Any) -> None:
     """Open, list, hang up."""
-    fields = {"group": "g", "host": "localhost", "username": "ann", **settings}
-    login = ImapLogin(Settings.model_validate(fields), password, tls.context(ca_file))
-    with ImapSource(login, date(2020, 1, 1), lambda: datetime.now(UTC)) as source:
+    fields = {"group": "g", "host": "localhost", "username": "ann", **changes}
+    dialer = road.dialer(ca_file)
+    settings = Settings.model_validate(fields)
+    with ImapSource(settings, password, dialer, date(2020, 1, 1), lambda: datetime.now(UTC)) as source:
         list(source.new(""))
 
 

@@ -196,7 +196,7 @@ class Driver:
                 url=url,
                 headers={k.lower(): v for k, v in (headers or {}).items()},
                 params=dict(route or {}),
-                query={k: v for k, v in parse_qsl(urlsplit(url).query)},
+                query=dict(parse_qsl(urlsplit(url).query)),
                 **kw,
             )
         )

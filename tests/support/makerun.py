@@ -60,7 +60,8 @@ class Run:
 
     def interrupt(self) -> int:
         """Ctrl-C; the exit code."""
-        os.killpg(self.process.pid, signal.SIGINT)
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(IN_TIME)
 
     def processes(self) -> list[int]:

@@ -1,0 +1,99 @@
+"""The only way from this app to a mail server: judged address, one deadline, verified TLS, and a transcript if wanted.
+
+Everything that speaks a mail protocol gets its socket here, so that what is true of one protocol is true of all.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shared.errors import TimedOut
+from shared.servers import tls
+from shared.servers.address_guard import AddressGuard
+from shared.servers.transcript import NOTHING, Transcript
+
+Security = Literal["ssl", "starttls", "none"]
+
+CONNECT_SECONDS = 10.0
+"""For name, TCP and TLS together: a server that needs longer is not one to wait for in a function."""
+
+READ_SECONDS = 30.0
+"""For one answer to begin; MailKit waits two minutes, but a function is paid for while it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialer:
+    """Opens connections. ``ca_file``: certificate authorities beside the system's (PEM)."""
+
+    guard: AddressGuard = field(default_factory=AddressGuard)
+    ca_file: str = ""
+    connect_seconds: float = CONNECT_SECONDS
+    read_seconds: float = READ_SECONDS
+    transcript: Transcript = NOTHING
+    on_step: Callable[[str], None] = lambda step: None
+
+    def dial(self, host: str, port: int, security: Security) -> socket.socket:
+        """A connected socket, inside TLS where ``security`` is "ssl". Blocks for ``read_seconds`` at most per read.
+
+        ``on_step`` is told "dns", "tcp" and "tls" as each begins, for Test Settings. Raises ``AddressForbidden`` and
+        whatever sockets, DNS and TLS raise; see ``translate``.
+        """
+        until = time.monotonic() + self.connect_seconds
+        self.on_step("dns")
+        addresses = self.guard.addresses(host, port)
+        self.on_step("tcp")
+        connection = self._connect(addresses, port, until)
+        self.transcript.note(f"connected to {host}:{port}")
+        try:
+            if security == "ssl":
+                connection = self.encrypt(connection, host)
+            connection.settimeout(self.read_seconds)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def encrypt(self, connection: socket.socket, host: str) -> ssl.SSLSocket:
+        """TLS on a connected socket, verified for this name; also the second half of STARTTLS."""
+        self.on_step("tls")
+        encrypted = self.context().wrap_socket(connection, server_hostname=host)
+        cipher = encrypted.cipher()
+        self.transcript.note(f"encrypted with {encrypted.version()} {cipher[0] if cipher else ''}".rstrip())
+        return encrypted
+
+    def context(self) -> ssl.SSLContext:
+        """The TLS context that every connection is verified with."""
+        return tls.context(self.ca_file)
+
+    def _connect(self, addresses: list[str], port: int, until: float) -> socket.socket:
+        """The first address that answers; the last one's error when none does."""
+        last: OSError = TimeoutError()
+        for address in addresses:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                connection = socket.create_connection((address, port), timeout=left)
+            except OSError as error:
+                last = error
+                continue
+            connection.settimeout(max(until - time.monotonic(), 0.1))
+            return connection
+        raise last
+
+
+class Watch:
+    """An absolute end for a conversation: a server that sends one byte a second never meets a read timeout."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raise ``TimedOut`` when the time is over."""
+        if time.monotonic() > self._until:
+            raise TimedOut("The mail server is too slow.", "The next poll goes on where this one ended.")
