@@ -85,7 +85,7 @@ def _admin_key(environment: Mapping[str, str]) -> str:
 
 def _dedicated_timers(environment: Mapping[str, str]) -> int:
     text = environment.get("DEDICATED_TIMERS", "50")
-    if not text.isascii() or not text.isdigit() or int(text) > MAX_DEDICATED_TIMERS:
+    if not text.isascii() or not text.isdigit() or len(text) > 4 or int(text) > MAX_DEDICATED_TIMERS:
         raise ConfigError(f"DEDICATED_TIMERS must be a whole number from 0 to {MAX_DEDICATED_TIMERS}.")
     return int(text)
 

@@ -10,6 +10,7 @@
     │   ├── SecretExpired           the app's client secret or certificate has ended
     │   ├── MailboxNotFound         no mailbox of that address
     │   ├── AccessDenied            signed in, but not allowed to open this mailbox
+    │   ├── SecretLost              the stored password cannot be read any more
     │   ├── FolderNotFound          no folder of that name
     │   └── AddressForbidden        the server's address is one this service may not reach
     ├── ServerError                 the far side or the road; the next poll tries again; carries retry_after
@@ -105,6 +106,12 @@ class AccessDenied(SettingsError):
     """The sign-in worked, but it does not open this mailbox, or not for what is to be done."""
 
     code = "access_denied"
+
+
+class SecretLost(SettingsError):
+    """A stored secret does not open: its key changed, or it was moved."""
+
+    code = "secret_lost"
 
 
 class FolderNotFound(SettingsError):

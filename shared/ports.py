@@ -150,7 +150,9 @@ class Schedule(Protocol):
         """Store it if it is still as it was read (``version``; empty: it must not exist). Raises ``RowChanged``."""
         ...
 
-    def delete(self, tenant: str, mailbox: str) -> None: ...
+    def delete(self, slot: Slot) -> None:
+        """Remove it if it is still as it was read; nothing if it is not."""
+        ...
 
     def due(self, now: datetime) -> Iterator[Slot]:
         """Enabled mailboxes whose due time has come (some seconds early counts), of all tenants."""
@@ -267,8 +269,12 @@ class InboundKey:
 class RawMail(Protocol):
     """Untouched originals and attachments. Written before any row that names them; never changed."""
 
-    def keep(self, tenant: str, id: str, raw: bytes) -> None:
-        """Store a mail; storing it again changes nothing."""
+    def keep(self, tenant: str, id: str, raw: bytes) -> str:
+        """Store a mail; storing it again changes nothing. The SHA-256 (hex) of what is stored."""
+        ...
+
+    def discard(self, tenant: str, id: str) -> None:
+        """Remove a mail that was damaged in storage, so that it can be stored anew."""
         ...
 
     def get(self, tenant: str, id: str) -> bytes | None: ...

@@ -5,6 +5,7 @@ Delivered at least once by the queue, effective exactly once: the commit succeed
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def convert(app: App, tenant: str, id: str) -> None:
             return
         if parsed is None:
             raw = app.raw.get(tenant, id)
-            if raw is None:
+            if raw is None or hashlib.sha256(raw).hexdigest() != inbound.sha256:
                 _raw_is_lost(app, tenant, inbound)
                 return
             parsed = parse(raw)
@@ -85,9 +86,11 @@ def _pause(app: App, attempt: int) -> None:
 
 
 def _raw_is_lost(app: App, tenant: str, inbound: Inbound) -> None:
-    """Storage lost the raw mail (a restore, a person): say so, and have the mailbox read again from its beginning."""
+    """Storage lost or damaged the raw mail (a restore, a person): say so, and have the mailbox read again from its
+    beginning."""
+    app.raw.discard(tenant, inbound.id)
     mailbox = app.mailboxes.get(tenant, inbound.mailbox)
-    step = Step("raw_lost", True, "its raw mail is not in storage any more")
+    step = Step("raw_lost", True, "its raw mail is not in storage any more, or not as it was kept")
     app.desk.lose_raw(tenant, inbound, mailbox.generation if mailbox else "", step)
     log.event("raw_lost", logging.ERROR, tenant=tenant, mailbox=inbound.mailbox, inbound=inbound.id)
     if mailbox is not None:

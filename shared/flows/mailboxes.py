@@ -71,6 +71,8 @@ def save(
     except RowChanged:
         raise Conflict(CHANGED_MEANWHILE) from None
     _schedule(app, saved, moved=before is None or before.generation != saved.generation)
+    if settings.enabled:
+        app.queues.ring_poll(tenant, id)
     return saved, before is None
 
 
@@ -81,7 +83,8 @@ def remove(app: App, tenant: str, id: str) -> None:
         app.mailboxes.delete(mailbox)
     except RowChanged:
         raise Conflict(CHANGED_MEANWHILE) from None
-    app.schedule.delete(tenant, id)
+    if (slot := app.schedule.get(tenant, id)) is not None:
+        app.schedule.delete(slot)
 
 
 def poll_now(app: App, tenant: str, id: str) -> None:
@@ -110,13 +113,20 @@ def status(app: App, tenant: str, id: str) -> MailboxStatus:
 
 
 def heal_schedule(app: App, tenant: str) -> int:
-    """Give every mailbox its slot: a crash between saving settings and scheduling leaves one out. How many."""
-    healed = 0
-    for mailbox in app.mailboxes.all(tenant):
-        if mailbox.settings.enabled and app.schedule.get(tenant, mailbox.id) is None:
-            _schedule(app, mailbox, moved=True)
-            healed += 1
-    return healed
+    """Bring every mailbox's slot in line with its settings: a crash between saving the one and the other leaves them
+    apart. How many."""
+    apart = [mailbox for mailbox in app.mailboxes.all(tenant) if not _is_scheduled(app, mailbox)]
+    for mailbox in apart:
+        _schedule(app, mailbox, moved=True)
+    return len(apart)
+
+
+def _is_scheduled(app: App, mailbox: Mailbox) -> bool:
+    settings = mailbox.settings
+    slot = app.schedule.get(mailbox.tenant, mailbox.id)
+    if slot is None:
+        return not settings.enabled
+    return (slot.enabled, slot.minutes) == (settings.enabled, settings.polling_minutes)
 
 
 def _state(enabled: bool, slot: Slot | None) -> str:

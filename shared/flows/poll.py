@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,6 +28,9 @@ BATCH_MAILS = 25
 BATCH_BYTES = 16 * 1024 * 1024
 """Mails that are kept and accounted for together: a crash repeats this much at most, and memory holds this much (and
 one large mail) at most."""
+
+MAX_SIZE = 2**31 - 1
+"""What a row's number holds; a server may claim any size."""
 
 MAX_TRIES = 5
 """Polls in which a mail may refuse to be fetched before its row says so."""
@@ -54,7 +58,7 @@ def poll(app: App, tenant: str, mailbox: str, own_timer: bool = False) -> Polled
         return None
     settings = app.mailboxes.get(tenant, mailbox)
     if settings is None or not settings.settings.enabled:
-        app.schedule.delete(tenant, mailbox)
+        app.schedule.delete(slot)
         return None
     poll = _Poll(app, settings, slot)
     try:
@@ -125,11 +129,13 @@ class _Poll:
         self._cursor, self._version = self._app.desk.cursor(self._tenant, self._mailbox.id, self._mailbox.generation)
         first_time = not self._version
         with self._app.open(self._mailbox) as source:
-            more = False
+            more = taken = False
             for arrival in source.new(self._cursor):
-                if self._app.now() - started >= BUDGET:
+                # At least one mail, however long it took to get here: else nothing would ever come.
+                if taken and self._app.now() - started >= BUDGET:
                     more = True
                     break
+                taken = True
                 if not first_time and source.starts_over and self._is_known(arrival):
                     source.settle(arrival)
                 else:
@@ -157,7 +163,8 @@ class _Poll:
             # Somebody saved settings or pressed "poll now" meanwhile; a poll that took over writes its own end.
             if fresh is not None and fresh.busy_until == self._slot.busy_until:
                 due = min(fresh.due, slot.due)
-                self._app.schedule.put(replace(self._outcome(fresh, error, more), due=due))
+                with suppress(RowChanged):  # changed once more: the lease ends by itself
+                    self._app.schedule.put(replace(self._outcome(fresh, error, more), due=due))
 
     def _outcome(self, slot: Slot, error: InboundError | None, more: bool) -> Slot:
         now = self._app.now()
@@ -212,27 +219,30 @@ class _Poll:
     def _keep_batch(self, source: Source) -> None:
         """Raw, then rows, then the cursor, then the bells: the order that loses nothing."""
         now = self._app.now()
-        for mail, raw in self._batch:
-            self._app.raw.keep(self._tenant, mail.id, raw)
-        new = self._app.desk.keep(self._tenant, [mail for mail, _ in self._batch], now) if self._batch else ()
+        kept = [replace(mail, sha256=self._app.raw.keep(self._tenant, mail.id, raw)) for mail, raw in self._batch]
+        new = self._app.desk.keep(self._tenant, kept, now) if kept else ()
         self._batch = []
-        self._move_cursor(source.cursor())
+        moved = self._move_cursor(source.cursor())
         for id in new:
             self._app.queues.ring_inbound(self._tenant, self._mailbox.id, id)
         self._kept += len(new)
+        if not moved:
+            raise _Overtaken
         if new:
             self._stay(now)
 
-    def _move_cursor(self, cursor: str) -> None:
+    def _move_cursor(self, cursor: str) -> bool:
+        """Whether it is ours to move: another poll may have moved it meanwhile."""
         if cursor == self._cursor and self._version:
-            return
+            return True
         try:
             self._version = self._app.desk.move_cursor(
                 self._tenant, self._mailbox.id, self._mailbox.generation, cursor, self._version
             )
         except RowChanged:
-            raise _Overtaken from None
+            return False
         self._cursor = cursor
+        return True
 
     def _stay(self, now: datetime) -> None:
         """Hold the mailbox for longer; stop if settings were saved or another poll took over."""
@@ -253,7 +263,7 @@ class _Poll:
             id=inbound_id(self._mailbox.id, self._mailbox.generation, arrival.position),
             mailbox=self._mailbox.id,
             received=arrival.received,
-            size=arrival.size,
+            size=min(arrival.size, MAX_SIZE),
             sha256=hashlib.sha256(raw).hexdigest(),
             truncated=truncated,
         )

@@ -94,4 +94,4 @@ def _look_up(app: App, slug: str, key_id: str) -> tuple[Caller, ApiKey]:
 
 
 def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

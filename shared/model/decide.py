@@ -168,8 +168,8 @@ def _may_join(facts: Facts, hit: ThreadHit) -> bool:
         return False
     if hit.incident.takes_part(sender):
         return True
-    # A claimed id was only named by somebody so far. Its true author belongs to the incident when his mail was
-    # written to the one who named it (an answer that came before its question); nobody else does.
+    # A claimed id was only named by somebody so far. Whoever writes to that person about it belongs to the incident
+    # (the question that comes after its answer); somebody who never wrote to the claimer does not (TRUST.md T26).
     written_to = {person.key for person in (*facts.message.to, *facts.message.cc)}
     return not hit.entry.seen and hit.entry.claimed_by in written_to
 

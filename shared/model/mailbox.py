@@ -15,6 +15,8 @@ from shared.model import whitelist
 
 MAX_POLLING_MINUTES = 24 * 60
 MAX_DAYS_TO_DOWNLOAD = 3650
+MAX_WHITELIST = 30_000
+"""UTF-16 units: below what one property of Azure Tables holds."""
 
 DEFAULT_PORTS = {"ssl": 993, "starttls": 143, "none": 143}
 """IMAP's ports: RFC 8314 (implicit TLS), RFC 9051 (the other two)."""
@@ -30,6 +32,12 @@ def _no_control(text: str) -> str:
     # imaplib sends line breaks to the wire, where they become commands (TRUST.md T5): refused at the edge.
     if _CONTROL.search(text):
         raise PydanticCustomError("control", "It contains a line break or another control character. Paste it again.")
+    return text
+
+
+def _fits_a_property(text: str) -> str:
+    if len(text.encode("utf-16-le", "surrogatepass")) // 2 > MAX_WHITELIST:
+        raise PydanticCustomError("too_long", f"It is too long: {MAX_WHITELIST} characters are possible.")
     return text
 
 
@@ -93,7 +101,7 @@ class Settings(BaseModel):
     after_import: Literal["leave", "mark_read", "move", "delete"] = "leave"
     move_to: Line = ""
     whitelist_enabled: bool = False
-    whitelist: Annotated[str, StringConstraints(max_length=30_000)] = ""
+    whitelist: Annotated[str, AfterValidator(_fits_a_property)] = ""
     outgoing: Outgoing = Outgoing()
     acknowledge: bool = False
     enabled: bool = True

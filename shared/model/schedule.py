@@ -22,6 +22,10 @@ OWN_TIMER_GRACE = timedelta(seconds=90)
 MAX_PAUSE = timedelta(hours=1)
 """The longest pause between tries of a mailbox that fails."""
 
+MAX_RETRY_AFTER = 24 * 60 * 60.0
+"""Seconds of a server's own request to wait that we follow: Gmail's quota lasts a day, and no server may put a mailbox
+to sleep for years."""
+
 SHARDS = 16
 """Partitions of the schedule: 2,000 operations a second each, far above 10,000 mailboxes polled each minute."""
 
@@ -63,13 +67,18 @@ def timer_name(tenant: str, mailbox: str) -> str:
     return f"poll_{readable}_{digits}"
 
 
+def tick_minutes(minutes: int) -> int:
+    """How often the own timer of a mailbox with this interval ticks: the largest even interval that divides it."""
+    return max(even for even in EVEN_MINUTES if minutes % even == 0)
+
+
 def ncrontab(tenant: str, mailbox: str, minutes: int) -> str:
-    """The timer's schedule: seconds spread by hash; ticks at the largest even interval that divides ``minutes``.
+    """The timer's schedule: seconds spread by hash; ticks every ``tick_minutes``.
 
     An interval that NCRONTAB cannot say evenly (7, 45, 90) ticks more often and checks what is due.
     """
     second = _hash(tenant, mailbox) % 60
-    tick = max(even for even in EVEN_MINUTES if minutes % even == 0)
+    tick = tick_minutes(minutes)
     if tick == 1:
         return f"{second} * * * * *"
     if tick < 60:
@@ -92,7 +101,8 @@ def is_left_behind(slot: Slot, now: datetime) -> bool:
         return False
     if slot.ticked is None or now - slot.ticked > timedelta(minutes=slot.minutes) * 2 + OWN_TIMER_GRACE:
         return True
-    return now > slot.due + OWN_TIMER_GRACE
+    # Its own timer lives: the mailbox may have become due just after a tick, so the next one is waited for.
+    return now > slot.due + timedelta(minutes=tick_minutes(slot.minutes)) + OWN_TIMER_GRACE
 
 
 def next_due(slot: Slot, now: datetime) -> datetime:
@@ -113,7 +123,7 @@ def pause(failures: int, minutes: int, retry_after: float | None) -> timedelta:
     """
     interval = timedelta(minutes=minutes)
     if retry_after is not None:
-        return max(interval, timedelta(seconds=retry_after))
+        return max(interval, timedelta(seconds=min(max(retry_after, 0), MAX_RETRY_AFTER)))
     # 1 << 10 minutes is beyond any cap: keeps the power small.
     return max(interval, min(MAX_PAUSE, interval * (1 << min(max(failures - 1, 0), 10))))
 

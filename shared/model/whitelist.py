@@ -22,8 +22,8 @@ def unreadable(text: str) -> tuple[str, ...]:
 def allows(text: str, sender: Address) -> str | None:
     """The entry that lets this sender in, or None.
 
-    A domain (``example.com`` or ``@example.com``) stands for exactly this domain, ``*.example.com`` for every domain
-    below it. An address stands for itself; case does not matter.
+    A domain (``example.com``, ``@example.com`` or ``*@example.com``) stands for exactly this domain,
+    ``*.example.com`` for every domain below it. An address stands for itself; case does not matter.
     """
     for entry in entries(text):
         normalised = _normalised(entry)
@@ -45,6 +45,7 @@ def _normalised(entry: str) -> str | None:
     if entry.startswith("*."):
         domain = _domain(entry[2:])
         return f"*.{domain}" if domain else None
+    entry = entry.removeprefix("*@") if entry.startswith("*@") else entry
     if entry.startswith("@") or "@" not in entry:
         domain = _domain(entry.removeprefix("@"))
         return f"@{domain}" if domain else None

@@ -33,6 +33,9 @@ INLINE_BODY = 30_000
 """UTF-16 units of a note's body that a row holds; a longer one lies in Blob, written before the row."""
 
 
+TURN_SECONDS = 2.0
+"""Longest wait for one's turn at the counter: one request that hangs must not hold up the others for its whole time."""
+
 Ring = dict[str, str | int]
 """When the bell of a pending mail was rung last, and how often since then."""
 
@@ -231,8 +234,13 @@ class TableDesk:
             return self._file_delivered(tenant, filing)
         # Every new incident of a tenant meets at the counter. Taking turns within a process costs nothing and saves
         # most collisions (6 threads: some lost 8 times in a row); between processes the ETag decides, as always.
-        with self._turns[tenant]:
+        turn = self._turns[tenant]
+        mine = turn.acquire(timeout=TURN_SECONDS)
+        try:
             return self._file_delivered(tenant, filing)
+        finally:
+            if mine:
+                turn.release()
 
     def _file_delivered(self, tenant: str, filing: Filing) -> Filed:
         operations, incident = self._incident_operations(tenant, filing)

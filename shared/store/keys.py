@@ -16,12 +16,13 @@ N:<number>:<seq>                        a note
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 COUNTER = "C:incident"
 
-_FAR = 10**14
-"""Milliseconds far beyond any date of ours: subtracting from it turns newest last into newest first."""
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+_FAR = 10**15
+"""Milliseconds beyond the year 9999: subtracting from it turns newest last into newest first."""
 
 AFTER = "~"
 """Sorts behind everything that keys are made of."""
@@ -34,17 +35,18 @@ def hashed(text: str) -> str:
 
 def stamp(time: datetime) -> str:
     """A time as stored: UTC, milliseconds, always 24 characters, so that text order is time order."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_stamp(text: str) -> datetime:
     """The time that ``stamp`` wrote."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def newest_first(time: datetime) -> str:
     """A time as key material that sorts the newest first."""
-    return f"{_FAR - int(time.timestamp() * 1000):014d}"
+    # Whole numbers throughout: a key is made again from the stored time, and must be the same to the millisecond.
+    return f"{_FAR - (time - _BEGINNING) // timedelta(milliseconds=1):015d}"
 
 
 def api_key(id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,11 +17,15 @@ CONTAINERS = ("raw", "attachments", "bodies")
 class Blobs(Protocol):
     """Write-once bytes by container and name. Raises ``StoreUnavailable``."""
 
-    def write(self, container: str, name: str, content: bytes) -> None:
-        """Store; if the name is taken, what is there stays."""
+    def write(self, container: str, name: str, content: bytes) -> bool:
+        """Store; if the name is taken, what is there stays. Whether it was stored."""
         ...
 
     def read(self, container: str, name: str) -> bytes | None: ...
+
+    def delete(self, container: str, name: str) -> None:
+        """Remove it; nothing if it is not there."""
+        ...
 
 
 class AzureBlobs:
@@ -39,14 +44,15 @@ class AzureBlobs:
             except AzureError as error:
                 raise _unavailable(error) from error
 
-    def write(self, container: str, name: str, content: bytes) -> None:
+    def write(self, container: str, name: str, content: bytes) -> bool:
         """See ``Blobs.write``."""
         try:
             self._service.get_blob_client(container, name).upload_blob(content, overwrite=False)
         except ResourceExistsError:
-            return
+            return False
         except AzureError as error:
             raise _unavailable(error) from error
+        return True
 
     def read(self, container: str, name: str) -> bytes | None:
         """See ``Blobs.read``."""
@@ -57,6 +63,15 @@ class AzureBlobs:
         except AzureError as error:
             raise _unavailable(error) from error
 
+    def delete(self, container: str, name: str) -> None:
+        """See ``Blobs.delete``."""
+        try:
+            self._service.get_blob_client(container, name).delete_blob()
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise _unavailable(error) from error
+
 
 @dataclass
 class MemoryBlobs:
@@ -64,13 +79,17 @@ class MemoryBlobs:
 
     content: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
-    def write(self, container: str, name: str, content: bytes) -> None:
+    def write(self, container: str, name: str, content: bytes) -> bool:
         """See ``Blobs.write``."""
-        self.content.setdefault((container, name), content)
+        return self.content.setdefault((container, name), content) is content
 
     def read(self, container: str, name: str) -> bytes | None:
         """See ``Blobs.read``."""
         return self.content.get((container, name))
+
+    def delete(self, container: str, name: str) -> None:
+        """See ``Blobs.delete``."""
+        self.content.pop((container, name), None)
 
 
 class StoredRawMail:
@@ -79,9 +98,17 @@ class StoredRawMail:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
 
-    def keep(self, tenant: str, id: str, raw: bytes) -> None:
+    def keep(self, tenant: str, id: str, raw: bytes) -> str:
         """See ``ports.RawMail.keep``."""
-        self._blobs.write("raw", f"{tenant}/{id}.eml", raw)
+        if not self._blobs.write("raw", f"{tenant}/{id}.eml", raw):
+            # A poll that was cut off stored it before; Exchange makes a mail's bytes anew at each download, so what
+            # counts is what is there.
+            raw = self._blobs.read("raw", f"{tenant}/{id}.eml") or raw
+        return hashlib.sha256(raw).hexdigest()
+
+    def discard(self, tenant: str, id: str) -> None:
+        """See ``ports.RawMail.discard``."""
+        self._blobs.delete("raw", f"{tenant}/{id}.eml")
 
     def get(self, tenant: str, id: str) -> bytes | None:
         """See ``ports.RawMail.get``."""

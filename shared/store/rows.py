@@ -15,8 +15,9 @@ from shared.store.tables import Row, Value
 SHORT = 500
 """Characters of a subject or sender that lists show."""
 
-MAX_PARTICIPANTS = 150
-"""Of one incident: with 200 characters each they fit one property."""
+MAX_PARTICIPANTS_TEXT = 30_000
+"""UTF-16 units of an incident's participants, below what one property holds: about 500 people. The first to come
+stay."""
 
 
 def short(text: str) -> str:
@@ -94,9 +95,7 @@ def incident_values(incident: Incident) -> dict[str, Value]:
         "group": incident.group,
         "mailbox": incident.mailbox,
         "reporter": json.dumps(_address(incident.reporter), ensure_ascii=False),
-        "participants": json.dumps(
-            [_address(person) for person in incident.participants[:MAX_PARTICIPANTS]], ensure_ascii=False
-        ),
+        "participants": _participants(incident.participants),
         "created": stamp(incident.created),
         "updated": stamp(incident.updated),
         "notes": incident.notes_count,
@@ -167,5 +166,17 @@ def decode_body(text: str) -> Body:
     return Body(fields["text"], fields["quoted"], fields["html"], refs)
 
 
+def _participants(people: Iterable[Address]) -> str:
+    written: list[str] = []
+    left = MAX_PARTICIPANTS_TEXT
+    for person in people:
+        text = json.dumps(_address(person), ensure_ascii=False)
+        left -= len(text.encode("utf-16-le")) // 2 + 2
+        if left < 0:
+            break
+        written.append(text)
+    return f"[{', '.join(written)}]"
+
+
 def _address(person: Address) -> list[str]:
-    return [person.name[:100], person.address[:254]]
+    return [person.name[:100], person.address[:320]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
 from shared.errors import RowChanged
@@ -30,17 +29,19 @@ class TableSchedule:
 
     def put(self, slot: Slot) -> Slot:
         """See ``ports.Schedule.put``."""
-        key = f"{slot.tenant}:{slot.mailbox}"
-        write = Replace(key, _values(slot), slot.version) if slot.version else Insert(key, _values(slot))
-        (version,) = self._tables.commit(TABLE, shard(slot.tenant, slot.mailbox), [write])
-        return replace(slot, version=version)
+        key, partition, values = f"{slot.tenant}:{slot.mailbox}", shard(slot.tenant, slot.mailbox), _values(slot)
+        write = Replace(key, values, slot.version) if slot.version else Insert(key, values)
+        (version,) = self._tables.commit(TABLE, partition, [write])
+        # As it would be read: storage keeps milliseconds, and a poll knows its own claim by the time in it.
+        return _slot(Row(partition, key, values, version))
 
-    def delete(self, tenant: str, mailbox: str) -> None:
+    def delete(self, slot: Slot) -> None:
         """See ``ports.Schedule.delete``."""
+        partition = shard(slot.tenant, slot.mailbox)
         try:
-            self._tables.commit(TABLE, shard(tenant, mailbox), [Delete(f"{tenant}:{mailbox}")])
+            self._tables.commit(TABLE, partition, [Delete(f"{slot.tenant}:{slot.mailbox}", slot.version)])
         except RowChanged:
-            return  # it was not there
+            return  # it is gone, or somebody just gave the mailbox a new life
 
     def due(self, now: datetime) -> Iterator[Slot]:
         """See ``ports.Schedule.due``."""

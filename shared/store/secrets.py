@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.config import ConfigError
-from shared.errors import RowChanged, StoreUnavailable
+from shared.errors import RowChanged, SecretLost, StoreUnavailable
 from shared.store.tables import Insert, Tables
 
 TABLE = "tenants"
@@ -61,18 +62,28 @@ class KeyFile:
 
 
 def _read_or_make(path: Path) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _make(path)
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = base64.b64decode(path.read_text().strip())
-        if len(key) != KEY_BYTES:
-            raise ConfigError("KEY_FILE does not hold a key of 32 bytes in base64.") from None
-        return key
-    with os.fdopen(file, "w") as out:
-        key = os.urandom(KEY_BYTES)
-        out.write(base64.b64encode(key).decode() + "\n")
+        key = base64.b64decode(path.read_bytes().strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigError("KEY_FILE does not hold a key of 32 bytes in base64: put the right file there.")
     return key
+
+
+def _make(path: Path) -> None:
+    """A new key. It appears whole or not at all, and of two processes that make one, the first wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(f"{path.name}.{os.urandom(6).hex()}")
+    with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(base64.b64encode(os.urandom(KEY_BYTES)).decode() + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    with suppress(FileExistsError):
+        os.link(written, path)
+    written.unlink()
 
 
 class TableSecrets:
@@ -94,7 +105,10 @@ class TableSecrets:
         """See ``ports.Secrets.open``."""
         raw = base64.b64decode(sealed)
         cipher = AESGCM(self._data_key(tenant))
-        return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound_to(tenant, mailbox, field)).decode()
+        try:
+            return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound_to(tenant, mailbox, field)).decode()
+        except InvalidTag:
+            raise SecretLost("The stored password cannot be read any more.", "Give the password again.") from None
 
     def app_key(self, purpose: str) -> bytes:
         """See ``ports.Secrets.app_key``."""

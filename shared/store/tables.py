@@ -31,6 +31,8 @@ MAX_COMMIT_BYTES = 3_500_000
 MAX_ROW_BYTES = 900_000
 """Azure's limit is 1 MiB of UTF-16; Azurite takes any."""
 MAX_PROPERTIES = 252
+MAX_NUMBER = 2**31 - 1
+"""A plain number is an Int32; the SDK refuses others."""
 MAX_TEXT = 32_000
 """UTF-16 units of one property: Azure's limit is 32 Ki."""
 
@@ -152,7 +154,7 @@ def check_limits(operations: Sequence[Operation]) -> None:
         raise TooLarge("A commit may touch each row once only.")
     total = 0
     for operation in operations:
-        if not _KEY.match(operation.key):
+        if not _KEY.fullmatch(operation.key):
             raise TooLarge("A key holds a character that keys may not hold.")
         if not isinstance(operation, Delete):
             total += _row_size(operation.values)
@@ -165,6 +167,8 @@ def _row_size(values: Values) -> int:
         raise TooLarge(f"A row of {len(values)} properties; {MAX_PROPERTIES} are possible.")
     size = 0
     for name, value in values.items():
+        if not isinstance(value, str) and abs(value) > MAX_NUMBER:
+            raise TooLarge(f"Property {name} is beyond 32 bits.")
         length = len(value.encode("utf-16-le")) if isinstance(value, str) else 8
         if length > MAX_TEXT * 2:
             raise TooLarge(f"Property {name} is longer than {MAX_TEXT} UTF-16 units.")

@@ -92,8 +92,11 @@ class FailingBlobs:
     inner: Blobs
     fault: Fault
 
-    def write(self, container: str, name: str, content: bytes) -> None:
-        self.fault.around(lambda: self.inner.write(container, name, content))
+    def write(self, container: str, name: str, content: bytes) -> bool:
+        return self.fault.around(lambda: self.inner.write(container, name, content))
+
+    def delete(self, container: str, name: str) -> None:
+        self.fault.around(lambda: self.inner.delete(container, name))
 
     def read(self, container: str, name: str) -> bytes | None:
         return self.fault.around(lambda: self.inner.read(container, name))

@@ -29,7 +29,7 @@ class Run:
     def __init__(self, state: Path, **environ: str) -> None:
         self.state = state
         self.output = state.with_name(f"{state.name}-{uuid.uuid4().hex}.out")  # each run's own
-        self.ports = free_ports()
+        self.ports = {name: int(environ.get(name, port)) for name, port in free_ports().items()}
         environ = {**os.environ, **{k: str(v) for k, v in self.ports.items()}, "STATE_DIR": str(state), **environ}
         for name in ("AzureWebJobsStorage", "API_ADMIN_KEY", "KEY_FILE"):
             if environ.get(name) == os.environ.get(name):

@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.errors import RowChanged
+from shared.mail.address import Address
+from shared.model import reason
+from shared.model.inbound import Decision, Filing, Inbound, Kept, Step, ThreadEntry
+from shared.model.incident import Body, Incident, Status
+from shared.model.reason import Outcome, Reason
+from shared.store.desk import KEEP_AT_ONCE, TableDesk
+from shared.store.raw import MemoryBlobs
+from shared.store.tables import MemoryTables
+from tests.support.checker import violations
+
+NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
+ANN = Address("Ann", "ann@example.com")
+TENANT = "acme.1"
+
+
+class Desk(TableDesk):
+    """A desk in memory, and quick ways to fill it."""
+
+    def __init__(self) -> None:
+        self.tables, self.blobs = MemoryTables(), MemoryBlobs()
+        super().__init__(self.tables, self.blobs)
+        self.count = 0
+
+    def kept(self, mailbox: str = "support", at: datetime | None = None) -> Inbound:
+        self.count += 1
+        id, at = f"{self.count:032x}", at or NOON + timedelta(seconds=self.count)
+        self.blobs.write("raw", f"{TENANT}/{id}.eml", b"")
+        assert self.keep(TENANT, [kept(id, mailbox)], at) == (id,)
+        return self.read(id)
+
+    def read(self, id: str) -> Inbound:
+        found = self.inbound(TENANT, id)
+        assert found is not None
+        return found
+
+    def filed(
+        self,
+        why: Reason = reason.NEW_INCIDENT,
+        join: Incident | None = None,
+        mailbox: str = "support",
+        group: str = "Support",
+        at: datetime | None = None,
+    ) -> Inbound:
+        mail = self.kept(mailbox)
+        decision = Decision(why, (Step("rule", True, "why"),), join)
+        self.file(TENANT, filing(mail, decision, group, at or NOON + timedelta(seconds=self.count)))
+        return self.read(mail.id)
+
+    def numbers(self, after: str = "", limit: int = 1000, **only: object) -> tuple[list[int], str | None]:
+        page = self.incidents(
+            TENANT,
+            only.get("status"),  # type: ignore[arg-type]
+            only.get("mailbox"),  # type: ignore[arg-type]
+            only.get("group"),  # type: ignore[arg-type]
+            after,
+            limit,
+        )
+        return [one.number for one in page.items], page.next
+
+    def ids(self, outcome: Outcome | None = None, code: str | None = None, mailbox: str | None = None) -> list[str]:
+        return [one.id for one in self.ledger(TENANT, outcome, code, mailbox, "", 1000).items]
+
+
+def kept(id: str, mailbox: str = "support") -> Kept:
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    return Kept(id, mailbox, NOON, 0, empty)
+
+
+def filing(mail: Inbound, decision: Decision, group: str = "Support", at: datetime = NOON) -> Filing:
+    return Filing(mail, decision, group, at, "ann@example.com", "Fire", ANN, Body(mail.id), (ANN,), digest=mail.id)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+# ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("count", [0, 1, KEEP_AT_ONCE - 1, KEEP_AT_ONCE, KEEP_AT_ONCE + 1, 3 * KEEP_AT_ONCE])
+def test_any_number_of_mails_is_kept(desk: Desk, count: int) -> None:
+    ids = tuple(f"{number:032x}" for number in range(count))
+    assert desk.keep(TENANT, [kept(id) for id in ids], NOON) == ids
+    assert sorted(desk.ids(Outcome.PENDING)) == list(ids)
+
+
+def test_of_mails_that_are_there_already_only_the_new_ones_become_pending(desk: Desk) -> None:
+    desk.keep(TENANT, [kept("1"), kept("3")], NOON)
+    assert desk.keep(TENANT, [kept("1"), kept("2"), kept("2"), kept("3"), kept("4")], NOON) == ("2", "4")
+    assert sorted(desk.ids()) == ["1", "2", "3", "4"]
+
+
+def test_a_decided_mail_does_not_become_pending_again(desk: Desk) -> None:
+    mail = desk.filed()
+    assert desk.keep(TENANT, [kept(mail.id)], NOON) == ()
+    assert desk.read(mail.id) == mail
+
+
+def test_a_mail_without_raw_becomes_pending_when_it_is_kept_after_all(desk: Desk) -> None:
+    desk.keep_unfetched(TENANT, kept("1"), NOON)
+    desk.keep_unfetched(TENANT, kept("1"), NOON)
+    assert (desk.read("1").outcome, desk.read("1").reason) == (Outcome.FAILED, "unfetchable")
+    assert desk.known(TENANT, ["1"]) == frozenset()
+    assert desk.keep(TENANT, [kept("1")], NOON + timedelta(hours=1)) == ("1",)
+    assert desk.ids(Outcome.PENDING) == ["1"]
+    assert desk.ids(Outcome.FAILED) == []
+    assert desk.known(TENANT, ["1", "2"]) == {"1"}
+
+
+def test_a_mail_that_is_kept_is_not_made_unfetchable(desk: Desk) -> None:
+    mail = desk.kept()
+    desk.keep_unfetched(TENANT, kept(mail.id), NOON)
+    assert desk.read(mail.id) == mail
+
+
+def test_the_cursor_moves_only_from_where_it_was_read(desk: Desk) -> None:
+    assert desk.cursor(TENANT, "support", "g") == ("", "")
+    version = desk.move_cursor(TENANT, "support", "g", "one", "")
+    assert desk.cursor(TENANT, "support", "g") == ("one", version)
+    desk.move_cursor(TENANT, "support", "g", "two", version)
+    for old in ("", version):
+        with pytest.raises(RowChanged):
+            desk.move_cursor(TENANT, "support", "g", "three", old)
+    assert desk.cursor(TENANT, "support", "g")[0] == "two"
+    assert desk.cursor(TENANT, "support", "h") == ("", "")
+
+
+def test_the_outbox_is_oldest_first_and_remembers_its_rings(desk: Desk) -> None:
+    newer, older = desk.kept(at=NOON + timedelta(hours=1)), desk.kept(at=NOON)
+    desk.note_ring(TENANT, older.id, NOON + timedelta(hours=2))
+    assert [(key.id, ring, count) for key, ring, count in desk.pending(TENANT)] == [
+        (older.id, NOON + timedelta(hours=2), 1),
+        (newer.id, NOON + timedelta(hours=1), 0),
+    ]
+    desk.note_ring(TENANT, "nothing", NOON)
+    desk.give_up(TENANT, older.id, NOON)
+    desk.note_ring(TENANT, older.id, NOON)
+    assert [key.id for key, _, _ in desk.pending(TENANT)] == [newer.id]
+
+
+# ── filing ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mail_is_filed_once(desk: Desk) -> None:
+    mail = desk.kept()
+    desk.file(TENANT, filing(mail, Decision(reason.NEW_INCIDENT, ())))
+    before = dict(desk.tables.rows)
+    with pytest.raises(RowChanged):
+        desk.file(TENANT, filing(mail, Decision(reason.NEW_INCIDENT, ())))
+    with pytest.raises(RowChanged):
+        desk.file(TENANT, filing(mail, Decision(reason.OWN_MAIL, ())))
+    assert desk.tables.rows == before
+
+
+def test_filing_into_an_incident_that_changed_meanwhile_changes_nothing(desk: Desk) -> None:
+    desk.filed()
+    read = desk.incident(TENANT, 1)
+    assert read is not None
+    desk.filed(reason.REPLY_BY_NUMBER, join=read)
+    mail = desk.kept()
+    stored = dict(desk.tables.rows)
+    with pytest.raises(RowChanged):
+        desk.file(TENANT, filing(mail, Decision(reason.REPLY_BY_NUMBER, (), read)))
+    assert desk.tables.rows == stored
+
+
+def test_two_mails_of_one_content_or_one_id_do_not_both_open_an_incident(desk: Desk) -> None:
+    first, second = desk.kept(), desk.kept()
+    claim = (ThreadEntry("<1@x>", 0, True),)
+    opened = replace(filing(first, Decision(reason.NEW_INCIDENT, ())), claims=claim)
+    desk.file(TENANT, opened)
+    same_content = replace(filing(second, Decision(reason.NEW_INCIDENT, ())), digest=first.id)
+    same_id = replace(filing(second, Decision(reason.NEW_INCIDENT, ())), claims=claim)
+    for other in (same_content, same_id):
+        with pytest.raises(RowChanged):
+            desk.file(TENANT, other)
+    assert desk.numbers()[0] == [1]
+
+
+def test_threads_and_contents_are_those_of_a_group(desk: Desk) -> None:
+    mail = desk.kept()
+    claim = (ThreadEntry("<1@x>", 0, False, "ann@example.com"),)
+    desk.file(TENANT, replace(filing(mail, Decision(reason.NEW_INCIDENT, ())), claims=claim))
+    entry = desk.thread(TENANT, "Support", "<1@x>")
+    assert entry is not None
+    assert (entry.incident, entry.seen, entry.claimed_by) == (1, False, "ann@example.com")
+    assert desk.thread(TENANT, "Sales", "<1@x>") is None
+    assert desk.thread("other.1", "Support", "<1@x>") is None
+    assert desk.delivered_as(TENANT, "Support", mail.id) == 1
+    assert desk.delivered_as(TENANT, "Sales", mail.id) is None
+
+
+@pytest.mark.parametrize("seconds", [-3600, 0, 0.0004, 1, 3600])
+def test_a_note_of_any_date_moves_its_incident_in_the_list_and_never_back(desk: Desk, seconds: float) -> None:
+    desk.filed(at=NOON)
+    incident = desk.incident(TENANT, 1)
+    desk.filed(reason.REPLY_BY_NUMBER, join=incident, at=NOON + timedelta(seconds=seconds))
+    after = desk.incident(TENANT, 1)
+    assert after is not None
+    assert after.updated == NOON + timedelta(seconds=max(0, int(seconds)))
+    assert desk.numbers()[0] == [1]
+    assert violations(desk.tables, desk.blobs, TENANT) == []
+
+
+# ── pages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def fill(desk: Desk, count: int) -> None:
+    whys = [reason.NEW_INCIDENT, reason.NOT_ON_WHITELIST, reason.OWN_MAIL, reason.TOO_LARGE]
+    for number in range(count):
+        desk.filed(whys[number % 4], mailbox=("support", "sales")[number % 3 == 0], group=f"g{number % 2}")
+    desk.kept()
+    desk.give_up(TENANT, desk.kept().id, NOON)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+def test_the_pages_of_the_ledger_hold_each_mail_once_newest_first(desk: Desk, limit: int) -> None:
+    fill(desk, 21)
+    after, found, pages = "", list[Inbound](), 0
+    while True:
+        page = desk.ledger(TENANT, None, None, None, after, limit)
+        assert len(page.items) <= limit
+        found += page.items
+        pages += 1
+        if page.next is None:
+            break
+        after = page.next
+    assert [one.kept for one in found] == sorted((one.kept for one in found), reverse=True)
+    assert [one.id for one in found] == desk.ids()
+    assert len({one.id for one in found}) == 23
+    assert pages == -(-23 // limit)
+
+
+def test_pages_neither_repeat_nor_skip_while_new_mails_arrive_at_the_top(desk: Desk) -> None:
+    fill(desk, 21)
+    expected = desk.ids()
+    after, found = "", list[str]()
+    for _ in range(100):
+        page = desk.ledger(TENANT, None, None, None, after, 4)
+        found += [one.id for one in page.items]
+        if page.next is None:
+            break
+        after = page.next
+        desk.filed(at=NOON + timedelta(days=1))
+    assert found == expected
+
+
+def test_pages_of_incidents_neither_repeat_nor_skip_while_new_ones_arrive(desk: Desk) -> None:
+    for _ in range(20):
+        desk.filed()
+    for number in range(1, 21, 3):
+        change_status(desk, number, Status.CLOSED)
+    after, found = "", list[int]()
+    for _ in range(100):
+        numbers, next_ = desk.numbers(after, 3)
+        found += numbers
+        if next_ is None:
+            break
+        after = next_
+        desk.filed(at=NOON + timedelta(days=1))
+    assert found == list(range(20, 0, -1))
+
+
+def change_status(desk: Desk, number: int, status: Status) -> None:
+    """As a later version will: incident and list in one transaction."""
+    from shared.store import keys, rows
+    from shared.store.tables import Delete, Insert, Replace
+
+    before = desk.incident(TENANT, number)
+    assert before is not None
+    after = replace(before, status=status)
+    values = rows.incident_values(after)
+    desk.tables.commit(
+        "desk",
+        TENANT,
+        [
+            Replace(keys.incident(number), values, before.version),
+            Delete(keys.listed(before.status, before.updated, number)),
+            Insert(keys.listed(status, before.updated, number), values),
+        ],
+    )
+
+
+def test_a_list_can_be_narrowed_by_each_of_its_filters(desk: Desk) -> None:
+    fill(desk, 24)
+    change_status(desk, 2, Status.CLOSED)
+    assert desk.numbers()[0] == [6, 5, 4, 3, 2, 1]
+    assert desk.numbers(status=Status.CLOSED)[0] == [2]
+    assert desk.numbers(status=Status.OPEN)[0] == [6, 5, 4, 3, 1]
+    assert desk.numbers(mailbox="sales")[0] == [4, 1]
+    assert desk.numbers(group="g1")[0] == []
+    assert desk.numbers(mailbox="' or PartitionKey ne '")[0] == []
+    assert len(desk.ids(Outcome.HELD)) == 12
+    assert len(desk.ids(code="too_large")) == 6
+    assert len(desk.ids(Outcome.HELD, "too_large", "sales")) == 2
+    assert desk.ids(Outcome.DISCARDED, "too_large") == []
+
+
+def test_a_page_of_a_narrow_list_says_whether_there_is_more(desk: Desk) -> None:
+    fill(desk, 24)
+    numbers, next_ = desk.numbers(mailbox="sales", limit=1)
+    assert numbers == [4]
+    assert next_ is not None
+    assert desk.numbers(next_, 1, mailbox="sales") == ([1], None)
+
+
+def test_counts_are_those_of_the_ledger(desk: Desk) -> None:
+    fill(desk, 24)
+    for mailbox in ("support", "sales", "nobody"):
+        assert desk.counts(TENANT, mailbox) == {one: len(desk.ids(one, mailbox=mailbox)) for one in Outcome}
+    assert sum(desk.counts(TENANT, "support").values()) == 18
+
+
+def test_notes_come_in_pages_in_order(desk: Desk) -> None:
+    desk.filed()
+    for _ in range(11):
+        desk.filed(reason.REPLY_BY_NUMBER, join=desk.incident(TENANT, 1))
+    assert [note.seq for note in desk.notes(TENANT, 1, 0, 5)] == [1, 2, 3, 4, 5]
+    assert [note.seq for note in desk.notes(TENANT, 1, 5, 100)] == [6, 7, 8, 9, 10, 11, 12]
+    assert desk.notes(TENANT, 1, 12, 5) == ()
+    assert desk.notes(TENANT, 2, 0, 5) == ()
+
+
+def test_another_tenant_sees_nothing(desk: Desk) -> None:
+    mail = desk.filed()
+    other = "other.1"
+    assert desk.incident(other, 1) is None
+    assert desk.inbound(other, mail.id) is None
+    assert desk.incidents(other, None, None, None, "", 10).items == ()
+    assert desk.ledger(other, None, None, None, "", 10).items == ()
+    assert list(desk.pending(other)) == []
+    assert desk.notes(other, 1, 0, 10) == ()
+
+
+def test_a_note_whose_text_is_gone_says_so_instead_of_failing(desk: Desk) -> None:
+    mail = desk.kept()
+    long = replace(filing(mail, Decision(reason.NEW_INCIDENT, ())), body=Body("x" * 40_000))
+    desk.file(TENANT, long)
+    assert desk.notes(TENANT, 1, 0, 1)[0].body.text == "x" * 40_000
+    lost = [name for name in desk.blobs.content if name[0] == "bodies"]
+    for name in lost:
+        del desk.blobs.content[name]
+    assert "no longer stored" in desk.notes(TENANT, 1, 0, 1)[0].body.text
