@@ -19,7 +19,7 @@ from shared.config import Config, ConfigError
 from shared.errors import InboundError, StoreError
 from shared.model.mailbox import Mailbox
 from shared.model.schedule import Slot
-from shared.ports import App, Source
+from shared.ports import NOBODY, App, Recording, Source, Watch
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -84,6 +84,7 @@ def build(configured: Config) -> App:
     from shared.store.schedule import TableSchedule
     from shared.store.secrets import KeyFile, TableSecrets
     from shared.store.tenants import TableTenants
+    from shared.store.transcripts import TableTranscripts
 
     if not configured.key_file:
         raise ConfigError("Set KEY_FILE to the file that holds (or is to hold) the key for mail passwords.")
@@ -107,6 +108,8 @@ def build(configured: Config) -> App:
         random=os.urandom,
         sleep=time.sleep,
         open=functools.partial(_open, configured, secrets),
+        record=_record,
+        transcripts=TableTranscripts(tables),
         healthy=functools.partial(_healthy, tables),
     )
 
@@ -116,7 +119,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _open(configured: Config, secrets: Any, mailbox: Mailbox) -> Source:
+def _record() -> Recording:
+    from shared.servers.transcript import Recorder
+
+    return Recorder(utc_now)
+
+
+def _open(configured: Config, secrets: Any, mailbox: Mailbox, watch: Watch = NOBODY) -> Source:
     """The mailbox on its server, not connected yet."""
     from shared.servers.address_guard import AddressGuard
     from shared.servers.dial import Dialer
@@ -124,7 +133,7 @@ def _open(configured: Config, secrets: Any, mailbox: Mailbox) -> Source:
 
     sealed = mailbox.secret("password") or ""
     password = secrets.open(mailbox.tenant, mailbox.id, "password", sealed) if sealed else ""
-    dialer = Dialer(AddressGuard(configured.allow_addresses), configured.mail_ca_file)
+    dialer = Dialer(AddressGuard(configured.allow_addresses), configured.mail_ca_file, watch=watch)
     floor = (utc_now() - timedelta(days=mailbox.settings.days_to_download)).date()
     return ImapSource(mailbox.settings, password, dialer, floor, utc_now)
 

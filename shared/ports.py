@@ -40,6 +40,68 @@ class Arrival:
     received: datetime
 
 
+class Watch(Protocol):
+    """Somebody who looks on while a mailbox is read: Test Settings, or a transcript. It never sees a mail's body."""
+
+    def step(self, name: str) -> None:
+        """A step begins: dns, tcp, tls, greeting, token, login, folder, list, …"""
+        ...
+
+    def sent(self, line: bytes) -> None:
+        """A line of ours."""
+        ...
+
+    def received(self, line: bytes) -> None:
+        """A line of the server's."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that happened, in words."""
+        ...
+
+    def secret(self, value: str) -> None:
+        """This must never be seen, in any form."""
+        ...
+
+    def private(self, on: bool) -> None:
+        """While on, a log-in is going on: of us nothing is written down, of the server only what is no challenge."""
+        ...
+
+
+class Recording(Watch, Protocol):
+    """A watch that writes down what it sees, every secret struck out."""
+
+    @property
+    def lines(self) -> list[str]:
+        """What was said so far, the oldest first."""
+        ...
+
+
+class Nobody:
+    """A watch that does not look."""
+
+    def step(self, name: str) -> None: ...
+
+    def sent(self, line: bytes) -> None: ...
+
+    def received(self, line: bytes) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def secret(self, value: str) -> None: ...
+
+    def private(self, on: bool) -> None: ...
+
+
+NOBODY: Watch = Nobody()
+
+
+class Opener(Protocol):
+    """Opens a mailbox on its server; connecting begins with ``with``."""
+
+    def __call__(self, mailbox: Mailbox, watch: Watch = NOBODY) -> Source: ...
+
+
 class Source(Protocol):
     """A mailbox that is open for reading (``with … as source``). Reading changes nothing on the server.
 
@@ -66,7 +128,19 @@ class Source(Protocol):
         ...
 
     def settle(self, arrival: Arrival) -> None:
-        """We are done with this mail: the cursor may pass it."""
+        """It is kept whole: the cursor may pass it, and ``act`` may do with it what the mailbox wants."""
+        ...
+
+    def skip(self, arrival: Arrival) -> None:
+        """We are done with it although it is not kept whole: the cursor may pass it, and it stays where it is."""
+        ...
+
+    def act(self) -> None:
+        """Mark, move or delete what was settled, as the mailbox wants it after import.
+
+        Called only when a cursor that covers those mails is saved. What is still to do is part of the cursor, so a
+        crash repeats it; a mail that is gone counts as done.
+        """
         ...
 
     def put_off(self, arrival: Arrival) -> int:
@@ -298,6 +372,18 @@ class Secrets(Protocol):
         ...
 
 
+class Transcripts(Protocol):
+    """Conversations with mail servers, kept for a day."""
+
+    def add(self, tenant: str, mailbox: str, lines: Sequence[str], now: datetime) -> None:
+        """Keep one conversation; those older than a day go."""
+        ...
+
+    def read(self, tenant: str, mailbox: str) -> list[str]:
+        """All lines, the oldest conversation first."""
+        ...
+
+
 class Queues(Protocol):
     """Doorbells."""
 
@@ -312,7 +398,8 @@ class Queues(Protocol):
 @dataclass(frozen=True, slots=True)
 class App:
     """Everything a flow may use. ``now`` is the clock; ``random`` gives that many unguessable bytes; ``open`` opens
-    a mailbox on its server; ``sleep`` waits some seconds; ``healthy`` says whether storage answers."""
+    a mailbox on its server, ``record`` makes a watch that writes down what it sees; ``sleep`` waits some seconds;
+    ``healthy`` says whether storage answers."""
 
     tenants: Tenants
     mailboxes: Mailboxes
@@ -324,5 +411,7 @@ class App:
     now: Callable[[], datetime]
     random: Callable[[int], bytes]
     sleep: Callable[[float], None]
-    open: Callable[[Mailbox], Source]
+    open: Opener
+    record: Callable[[], Recording]
+    transcripts: Transcripts
     healthy: Callable[[], bool]

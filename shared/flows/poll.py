@@ -18,7 +18,7 @@ from shared.model import schedule
 from shared.model.inbound import MAX_RAW_BYTES, Kept, inbound_id
 from shared.model.mailbox import Mailbox
 from shared.model.schedule import Slot
-from shared.ports import App, Arrival, Source
+from shared.ports import NOBODY, App, Arrival, Source, Watch
 
 BUDGET = timedelta(seconds=60)
 """How long one poll takes in mail; the rest is next time's, so that a huge mailbox does not starve the others. A
@@ -122,13 +122,16 @@ class _Poll:
         self._batch: list[tuple[Kept, bytes]] = []
         self._cursor = ""
         self._version = ""
+        wanted = slot.transcript_until is not None and app.now() < slot.transcript_until
+        self._recording = app.record() if wanted else None
+        self._watch: Watch = self._recording or NOBODY
 
     def run(self) -> Polled:
         """Take in what is new, until there is no more or the time is over."""
         started = self._app.now()
         self._cursor, self._version = self._app.desk.cursor(self._tenant, self._mailbox.id, self._mailbox.generation)
         first_time = not self._version
-        with self._app.open(self._mailbox) as source:
+        with self._app.open(self._mailbox, self._watch) as source:
             more = taken = False
             for arrival in source.new(self._cursor):
                 # At least one mail, however long it took to get here: else nothing would ever come.
@@ -155,6 +158,10 @@ class _Poll:
 
     def end(self, error: InboundError | None, more: bool = False) -> None:
         """Give the mailbox back and write down how it went."""
+        if self._recording is not None:
+            if error is not None:
+                self._recording.note(f"{error.message} {error.fix}")
+            self._app.transcripts.add(self._tenant, self._mailbox.id, self._recording.lines, self._app.now())
         slot = self._outcome(self._slot, error, more)
         try:
             self._app.schedule.put(slot)
@@ -175,6 +182,7 @@ class _Poll:
                 due=now if more else slot.due,
                 last_success=now,
                 failures=0,
+                failing_since=None,
                 error_code="",
                 error_message="",
                 error_fix="",
@@ -187,6 +195,7 @@ class _Poll:
             busy_until=None,
             due=now + schedule.pause(failures, slot.minutes, retry_after),
             failures=failures,
+            failing_since=slot.failing_since or now,
             error_code=error.code,
             error_message=error.message,
             error_fix=error.fix,
@@ -207,14 +216,17 @@ class _Poll:
             raise
         if raw is not None:
             self._batch.append((self._row(arrival, raw, truncated), raw))
-        source.settle(arrival)
+        if truncated:
+            source.skip(arrival)
+        else:
+            source.settle(arrival)
 
     def _put_off(self, source: Source, arrival: Arrival) -> None:
         tries = source.put_off(arrival)
         log.event("fetch_failed", logging.WARNING, tenant=self._tenant, mailbox=self._mailbox.id, attempts=tries)
         if tries >= MAX_TRIES:
             self._app.desk.keep_unfetched(self._tenant, self._row(arrival, b"", False), self._app.now())
-            source.settle(arrival)
+            source.skip(arrival)
 
     def _keep_batch(self, source: Source) -> None:
         """Raw, then rows, then the cursor, then the bells: the order that loses nothing."""
@@ -227,6 +239,9 @@ class _Poll:
             self._app.queues.ring_inbound(self._tenant, self._mailbox.id, id)
         self._kept += len(new)
         if not moved:
+            raise _Overtaken
+        source.act()
+        if not self._move_cursor(source.cursor()):
             raise _Overtaken
         if new:
             self._stay(now)

@@ -112,8 +112,6 @@ class Settings(BaseModel):
             raise _field_error("server_type", "Only imap works in this version; pop3 and office365 come later.")
         if self.auth != "password":
             raise _field_error("auth", "Only password works in this version; oauth2 comes later.")
-        if self.after_import != "leave":
-            raise _field_error("after_import", "Only leave works in this version: mail stays where it is.")
         if self.outgoing.enabled:
             raise _field_error("outgoing", "Outgoing mail does not work in this version: enabled must be false.")
         if self.acknowledge:
@@ -126,6 +124,14 @@ class Settings(BaseModel):
             raise _field_error("host", "Give the server's name, such as imap.example.com.")
         if not self.username:
             raise _field_error("username", "Give the user name; often it is the whole e-mail address.")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_where_to_move(self) -> Self:
+        if self.after_import == "move" and not self.move_to:
+            raise _field_error("move_to", "Give the folder that mail is to be moved to.")
+        if self.after_import == "move" and self.move_to.lower() == self.folder.lower():
+            raise _field_error("move_to", "This is the folder that mail is read from: name another one.")
         return self
 
     @model_validator(mode="after")

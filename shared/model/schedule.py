@@ -35,7 +35,8 @@ class Slot:
     """A mailbox's place in the schedule, with how its polling goes.
 
     ``due``: when the next poll may start. ``busy_until``: a poll is running, believed at most until then. ``ticked``:
-    when its own timer last ran. ``failures``: polls failed in a row. ``error_*``: what the last failed poll said.
+    when its own timer last ran. ``failures``: polls failed in a row, ``failing_since`` when the first of them was;
+    ``error_*``: what the last one said. ``transcript_until``: polls before this time are written down.
     """
 
     tenant: str
@@ -52,6 +53,8 @@ class Slot:
     error_code: str = ""
     error_message: str = ""
     error_fix: str = ""
+    failing_since: datetime | None = None
+    transcript_until: datetime | None = None
     version: str = ""
 
 

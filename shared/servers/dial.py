@@ -8,14 +8,13 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from shared.errors import TimedOut
+from shared.ports import NOBODY, Watch
 from shared.servers import tls
 from shared.servers.address_guard import AddressGuard
-from shared.servers.transcript import NOTHING, Transcript
 
 Security = Literal["ssl", "starttls", "none"]
 
@@ -34,21 +33,20 @@ class Dialer:
     ca_file: str = ""
     connect_seconds: float = CONNECT_SECONDS
     read_seconds: float = READ_SECONDS
-    transcript: Transcript = NOTHING
-    on_step: Callable[[str], None] = lambda step: None
+    watch: Watch = NOBODY
 
     def dial(self, host: str, port: int, security: Security) -> socket.socket:
         """A connected socket, inside TLS where ``security`` is "ssl". Blocks for ``read_seconds`` at most per read.
 
-        ``on_step`` is told "dns", "tcp" and "tls" as each begins, for Test Settings. Raises ``AddressForbidden`` and
+        The watch is told "dns", "tcp" and "tls" as each begins. Raises ``AddressForbidden`` and
         whatever sockets, DNS and TLS raise; see ``translate``.
         """
         until = time.monotonic() + self.connect_seconds
-        self.on_step("dns")
+        self.watch.step("dns")
         addresses = self.guard.addresses(host, port)
-        self.on_step("tcp")
+        self.watch.step("tcp")
         connection = self._connect(addresses, port, until)
-        self.transcript.note(f"connected to {host}:{port}")
+        self.watch.note(f"connected to {host}:{port}")
         try:
             if security == "ssl":
                 connection = self.encrypt(connection, host)
@@ -60,10 +58,10 @@ class Dialer:
 
     def encrypt(self, connection: socket.socket, host: str) -> ssl.SSLSocket:
         """TLS on a connected socket, verified for this name; also the second half of STARTTLS."""
-        self.on_step("tls")
+        self.watch.step("tls")
         encrypted = self.context().wrap_socket(connection, server_hostname=host)
         cipher = encrypted.cipher()
-        self.transcript.note(f"encrypted with {encrypted.version()} {cipher[0] if cipher else ''}".rstrip())
+        self.watch.note(f"encrypted with {encrypted.version()} {cipher[0] if cipher else ''}".rstrip())
         return encrypted
 
     def context(self) -> ssl.SSLContext:
@@ -87,7 +85,7 @@ class Dialer:
         raise last
 
 
-class Watch:
+class Deadline:
     """An absolute end for a conversation: a server that sends one byte a second never meets a read timeout."""
 
     def __init__(self, seconds: float) -> None:

@@ -9,6 +9,7 @@ mails appear late and out of order (PROTOCOLS.md 2.1):
     messages    how many the folder held; with UIDNEXT it tells an idle folder by one STATUS
     first       during the first pass: [UIDNEXT at its start, oldest date wanted]
     again       UIDs that could not be fetched, with the tries so far
+    todo        settled UIDs that are still to be marked, moved or deleted, as the mailbox wants it after import
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, Self
 from shared.errors import FolderNotFound, MailRefused, ProtocolViolation
 from shared.model.mailbox import Settings
 from shared.ports import Arrival
+from shared.servers import imap_after as after_import
 from shared.servers.dial import Dialer
 from shared.servers.imap_client import connect, hang_up, log_in
 from shared.servers.translate import errors_translated
@@ -59,6 +61,7 @@ class _State:
     messages: int = 0
     first: tuple[int, str] | None = None
     again: dict[int, int] = field(default_factory=dict)
+    todo: set[int] = field(default_factory=set)
 
     @classmethod
     def read(cls, cursor: str) -> _State:
@@ -72,6 +75,7 @@ class _State:
             messages=stored["messages"],
             first=tuple(stored["first"]) if stored["first"] else None,
             again={int(uid): tries for uid, tries in stored["again"].items()},
+            todo=set(stored.get("todo", ())),
         )
 
     def write(self) -> str:
@@ -83,6 +87,7 @@ class _State:
                 "messages": self.messages,
                 "first": self.first,
                 "again": self.again,
+                "todo": sorted(self.todo),
             }
         )
 
@@ -104,6 +109,7 @@ class ImapSource:
         self._settings = settings
         self._password = password
         self._dialer = dialer
+        self._watch = dialer.watch
         self._floor = floor
         self._now = now
         self._state = _State()
@@ -122,7 +128,7 @@ class ImapSource:
             self._watchdog.daemon = True
             self._watchdog.start()
             try:
-                log_in(self._client, self._settings, self._password, self._dialer.transcript)
+                log_in(self._client, self._settings, self._password, self._dialer.watch)
             except BaseException:
                 self.__exit__()
                 raise
@@ -157,6 +163,7 @@ class ImapSource:
             if self._is_idle():
                 return
             self._open_folder()
+            self._watch.step("list")
             uids = self._list()
         yield from self._arrivals(uids)
         yield from self._arrivals(uid for uid in again if uid in self._state.again)
@@ -167,8 +174,9 @@ class ImapSource:
     def _is_idle(self) -> bool:
         """One STATUS tells: nothing new, nothing left over from last time."""
         state = self._state
-        if not state.validity or state.first or state.again:
+        if not state.validity or state.first or state.again or state.todo:
             return False
+        self._watch.step("folder")
         try:
             status = self._client.folder_status(self._settings.folder, ["UIDVALIDITY", "UIDNEXT", "MESSAGES"])
         except imaplib.IMAP4.abort:
@@ -184,12 +192,8 @@ class ImapSource:
 
     def _open_folder(self) -> None:
         """EXAMINE: SELECT without the right to change anything. Here a UIDVALIDITY change is noticed."""
-        try:
-            opened = self._client.select_folder(self._settings.folder, readonly=True)
-        except imaplib.IMAP4.abort:
-            raise
-        except imaplib.IMAP4.error:
-            raise self._no_folder() from None
+        self._watch.step("folder")
+        opened = self._select(readonly=True)
         validity = opened.get(b"UIDVALIDITY")
         if validity is None:
             raise ProtocolViolation("The server gives its mails no lasting numbers (UIDVALIDITY).", "Use POP3.")
@@ -198,6 +202,14 @@ class ImapSource:
         if validity != self._state.validity:
             self._starts_over = True
             self._begin(int(validity))
+
+    def _select(self, readonly: bool) -> Any:
+        try:
+            return self._client.select_folder(self._settings.folder, readonly=readonly)
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            raise self._no_folder() from None
 
     def _begin(self, validity: int) -> None:
         """A first pass: the days to download, by date; and what lies in the window now is not what came late."""
@@ -289,9 +301,26 @@ class ImapSource:
 
     def settle(self, arrival: Arrival) -> None:
         """See ``ports.Source.settle``."""
+        self.skip(arrival)
+        if self._settings.after_import != "leave":
+            self._state.todo.add(_uid(arrival))
+
+    def skip(self, arrival: Arrival) -> None:
+        """See ``ports.Source.skip``."""
         uid = _uid(arrival)
         self._state.again.pop(uid, None)
         self._state.pass_by(uid)
+
+    def act(self) -> None:
+        """See ``ports.Source.act``."""
+        if not self._state.todo:
+            return
+        with self._translated():
+            # The right to change is taken for just this, and only where the UIDs still mean what they meant.
+            if self._select(readonly=False).get(b"UIDVALIDITY") == self._state.validity:
+                after_import.apply(self._client, self._settings, sorted(self._state.todo))
+            self._state.todo.clear()
+            self._select(readonly=True)
 
     def put_off(self, arrival: Arrival) -> int:
         """See ``ports.Source.put_off``."""

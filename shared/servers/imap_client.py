@@ -13,8 +13,8 @@ from imapclient.exceptions import LoginError
 
 from shared.errors import TlsRequired
 from shared.model.mailbox import Settings
+from shared.ports import Watch
 from shared.servers.dial import Dialer
-from shared.servers.transcript import Transcript
 from shared.servers.translate import login_refused
 
 # imapclient logs whole conversations at DEBUG; ours is the transcript, which knows what to strike out.
@@ -24,9 +24,9 @@ logging.getLogger("imapclient").setLevel(logging.CRITICAL)
 class _Imap(imaplib.IMAP4):
     """imaplib on a socket that is connected already."""
 
-    def __init__(self, host: str, port: int, connection: socket.socket, transcript: Transcript) -> None:
+    def __init__(self, host: str, port: int, connection: socket.socket, watch: Watch) -> None:
         self._connection = connection
-        self._transcript = transcript
+        self._watch = watch
         super().__init__(host, port)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
@@ -34,28 +34,26 @@ class _Imap(imaplib.IMAP4):
 
     def send(self, data: Any) -> None:
         """To the server."""
-        self._transcript.sent(bytes(data))
+        self._watch.sent(bytes(data))
         super().send(data)
 
     def readline(self) -> bytes:
         """A line from the server."""
         line = super().readline()
-        self._transcript.received(line)
+        self._watch.received(line)
         return line
 
     def read(self, size: int) -> bytes:
         """A literal from the server: mail, which no transcript shows."""
-        self._transcript.note(f"({size} bytes)")
+        self._watch.note(f"({size} bytes)")
         return super().read(size)
 
 
 class _Client(IMAPClient):  # type: ignore[misc]
     """imapclient over ``_Imap``."""
 
-    def __init__(
-        self, host: str, port: int, connection: socket.socket, encrypted: bool, transcript: Transcript
-    ) -> None:
-        self._ours = (host, port, connection, transcript)
+    def __init__(self, host: str, port: int, connection: socket.socket, encrypted: bool, watch: Watch) -> None:
+        self._ours = (host, port, connection, watch)
         super().__init__(host, port=port, ssl=encrypted)
         self._imap.debug = 0
         self.normalise_times = False
@@ -73,7 +71,7 @@ def connect(settings: Settings, dialer: Dialer) -> Any:
     host, port, security = settings.host, settings.effective_port, settings.security
     connection = dialer.dial(host, port, security)
     try:
-        client = _Client(host, port, connection, security == "ssl", dialer.transcript)
+        client = _Client(host, port, connection, security == "ssl", dialer.watch)
     except BaseException:
         connection.close()
         raise
@@ -86,10 +84,10 @@ def connect(settings: Settings, dialer: Dialer) -> Any:
     return client
 
 
-def log_in(client: Any, settings: Settings, password: str, transcript: Transcript) -> None:
+def log_in(client: Any, settings: Settings, password: str, watch: Watch) -> None:
     """By password. PLAIN where offered: it carries any letter (UTF-8), LOGIN breaks on one beyond ASCII."""
-    transcript.secret(password)
-    transcript.private(True)
+    watch.secret(password)
+    watch.private(True)
     try:
         if client.has_capability("AUTH=PLAIN"):
             client.plain_login(settings.username, password)
@@ -98,7 +96,7 @@ def log_in(client: Any, settings: Settings, password: str, transcript: Transcrip
     except LoginError as error:
         raise login_refused(error, settings.host) from None
     finally:
-        transcript.private(False)
+        watch.private(False)
 
 
 def hang_up(client: Any) -> None:

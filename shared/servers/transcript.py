@@ -11,7 +11,6 @@ import re
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
 
 STRUCK = "***"
 MAX_LINES = 400
@@ -20,47 +19,6 @@ MAX_LINE = 300
 """Characters of a line: what is longer is content, not protocol."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-
-
-class Transcript(Protocol):
-    """Where a conversation is written down."""
-
-    def sent(self, line: bytes) -> None:
-        """A line of ours."""
-        ...
-
-    def received(self, line: bytes) -> None:
-        """A line of the server's."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Something that happened, in words."""
-        ...
-
-    def secret(self, value: str) -> None:
-        """This must never be seen, in any form."""
-        ...
-
-    def private(self, on: bool) -> None:
-        """While on, a log-in is going on: of us nothing is written down, of the server only what is no challenge."""
-        ...
-
-
-class _Nothing:
-    """No transcript wanted."""
-
-    def sent(self, line: bytes) -> None: ...
-
-    def received(self, line: bytes) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-    def secret(self, value: str) -> None: ...
-
-    def private(self, on: bool) -> None: ...
-
-
-NOTHING: Transcript = _Nothing()
 
 
 class Recorder:
@@ -77,24 +35,28 @@ class Recorder:
         """What was said so far, the oldest first."""
         return [self._struck(line) for line in self._lines]
 
+    def step(self, name: str) -> None:
+        """See ``ports.Watch.step``."""
+        self._append("*", f"step: {name}")
+
     def sent(self, line: bytes) -> None:
-        """See ``Transcript.sent``."""
+        """See ``ports.Watch.sent``."""
         self._add("C:", line)
 
     def received(self, line: bytes) -> None:
-        """See ``Transcript.received``."""
+        """See ``ports.Watch.received``."""
         self._add("S:", line)
 
     def note(self, text: str) -> None:
-        """See ``Transcript.note``."""
+        """See ``ports.Watch.note``."""
         self._append("*", text)
 
     def secret(self, value: str) -> None:
-        """See ``Transcript.secret``."""
+        """See ``ports.Watch.secret``."""
         self._secrets |= forms(value)
 
     def private(self, on: bool) -> None:
-        """See ``Transcript.private``."""
+        """See ``ports.Watch.private``."""
         self._private = on
 
     def _add(self, direction: str, line: bytes) -> None:

@@ -11,6 +11,7 @@ C:incident                              the last incident number
 I:<number>                              an incident
 L:<status>:<newest first>:<number>      the list of incidents, by last activity
 N:<number>:<seq>                        a note
+X:<mailbox>:<newest first>              a transcript of one conversation with a mail server
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ def incident(number: int) -> str:
 def listed(status: str, updated: datetime, number: int) -> str:
     """Key of an incident in the list."""
     return f"L:{status}:{newest_first(updated)}:{number:010d}"
+
+
+def transcript(mailbox: str, at: datetime | None = None) -> str:
+    """Key of a transcript; without a time, what all of a mailbox begin with."""
+    return f"X:{mailbox}:{newest_first(at) if at else ''}"
 
 
 def note(number: int, seq: int) -> str:

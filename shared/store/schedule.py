@@ -13,7 +13,7 @@ from shared.store.tables import Delete, Insert, Replace, Row, Tables, Value, Whe
 
 TABLE = "schedule"
 
-_TIMES = ("busy_until", "ticked", "last_poll", "last_success")
+_TIMES = ("busy_until", "ticked", "last_poll", "last_success", "failing_since", "transcript_until")
 
 
 class TableSchedule:

@@ -14,7 +14,8 @@ from shared.model.doorbell import InboundBell
 from shared.model.inbound import Inbound
 from shared.model.incident import Incident, Note
 from shared.model.mailbox import Mailbox, Settings
-from shared.ports import App
+from shared.ports import NOBODY, App
+from shared.servers.transcript import Recorder
 from shared.store.desk import TableDesk
 from shared.store.mailboxes import TableMailboxes
 from shared.store.queues import MemoryQueues
@@ -23,6 +24,7 @@ from shared.store.schedule import TableSchedule
 from shared.store.secrets import TableSecrets
 from shared.store.tables import MemoryTables, Tables
 from shared.store.tenants import TableTenants
+from shared.store.transcripts import TableTranscripts
 from tests.support.mailserver import MemoryFolder, MemorySource
 
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
@@ -137,9 +139,11 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
         now=clock,
         random=_numbered_bytes(itertools.count(1)),
         sleep=lambda seconds: clock.advance(seconds=seconds),
-        open=lambda mailbox: MemorySource(
-            folders[mailbox.id], clock.now - timedelta(days=mailbox.settings.days_to_download)
+        open=lambda mailbox, watch=NOBODY: MemorySource(
+            folders[mailbox.id], clock.now - timedelta(days=mailbox.settings.days_to_download), watch
         ),
+        record=lambda: Recorder(clock),
+        transcripts=TableTranscripts(tables),
         healthy=lambda: True,
     )
     return World(app, clock, tables, blobs, queues, folders)

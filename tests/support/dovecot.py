@@ -80,6 +80,7 @@ namespace inbox {{
   inbox = yes
 }}
 mail_max_userip_connections = 100
+{more}
 """
 
 
@@ -106,7 +107,10 @@ class Ports:
 class Dovecot:
     """A running Dovecot (``with Dovecot() as dovecot``). Any user name is let in with ``PASSWORD``."""
 
-    def __init__(self, allow_plain: bool = True) -> None:
+    def __init__(self, allow_plain: bool = True, capability: str = "", more: str = "") -> None:
+        """``capability``: what it says it can, instead of all; ``more``: further lines of configuration."""
+        self.has_uidplus = True
+        self._more = more + (f"\nimap_capability = {capability}" if capability else "")
         # Short, because the paths of its sockets may not be longer than 108 bytes.
         self._home = Path(tempfile.mkdtemp(prefix="dv", dir="/tmp"))
         self.ports = Ports(*_free_ports(4))
@@ -165,6 +169,7 @@ class Dovecot:
             gid=gid,
             password=PASSWORD.replace("%", "%%"),
             disable_plaintext="no" if self._allow_plain else "yes",
+            more=self._more,
             **vars(self.ports),
         )
         (self._home / "dovecot.conf").write_text(config)

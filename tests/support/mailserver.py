@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from shared.errors import InboundError
-from shared.ports import Arrival
+from shared.ports import NOBODY, Arrival, Watch
 
 RECEIVED = datetime(2026, 11, 16, 9, 0, tzinfo=UTC)
 
@@ -25,6 +25,8 @@ class MemoryFolder:
     closed_with: InboundError | None = None
     fetched: list[int] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)
+    acts: bool = False
+    acted: set[int] = field(default_factory=set)
 
     def deliver(self, raw: bytes, received: datetime = RECEIVED) -> int:
         """Put a mail in; its UID."""
@@ -43,17 +45,20 @@ class MemoryFolder:
 class MemorySource:
     """A ``Source`` on a ``MemoryFolder``."""
 
-    def __init__(self, folder: MemoryFolder, floor: datetime | None = None) -> None:
+    def __init__(self, folder: MemoryFolder, floor: datetime | None = None, watch: Watch = NOBODY) -> None:
         self._folder = folder
+        self._watch = watch
         self._floor = floor
         self._validity = folder.validity
         self._settled: set[int] = set()
         self._again: dict[int, int] = {}
+        self._todo: set[int] = set()
         self.starts_over = False
 
     def __enter__(self) -> Self:
         if self._folder.closed_with:
             raise self._folder.closed_with
+        self._watch.step("login")
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -65,6 +70,7 @@ class MemorySource:
         if not self.starts_over:
             self._settled = set(stored["settled"])
             self._again = {int(uid): tries for uid, tries in stored["again"].items()}
+            self._todo = set(stored["todo"])
         if self.starts_over and self._floor:
             self._settled = {uid for uid, (_, received) in self._folder.mails.items() if received < self._floor}
         again = list(self._again)
@@ -92,7 +98,18 @@ class MemorySource:
     def settle(self, arrival: Arrival) -> None:
         uid = int(arrival.position.rpartition(":")[2])
         self._settled.add(uid)
+        if self._folder.acts:
+            self._todo.add(uid)
         self._again.pop(uid, None)
+
+    def skip(self, arrival: Arrival) -> None:
+        uid = int(arrival.position.rpartition(":")[2])
+        self._settled.add(uid)
+        self._again.pop(uid, None)
+
+    def act(self) -> None:
+        self._folder.acted |= self._todo
+        self._todo = set()
 
     def put_off(self, arrival: Arrival) -> int:
         uid = int(arrival.position.rpartition(":")[2])
@@ -102,7 +119,7 @@ class MemorySource:
 
     def cursor(self) -> str:
         stored = {"validity": self._validity, "settled": sorted(self._settled), "again": self._again}
-        return json.dumps(stored)
+        return json.dumps({**stored, "todo": sorted(self._todo)})
 
     def _arrival(self, uid: int) -> Arrival:
         raw, received = self._folder.mails[uid]

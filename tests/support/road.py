@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
+from shared.ports import NOBODY, Watch
 from shared.servers.address_guard import AddressGuard
 from shared.servers.dial import Dialer
-from shared.servers.transcript import NOTHING, Transcript
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
-def dialer(ca_file: str = "", transcript: Transcript = NOTHING) -> Dialer:
+def dialer(ca_file: str = "", watch: Watch = NOBODY) -> Dialer:
     """To servers on this machine."""
-    return Dialer(AddressGuard(LOOPBACK), ca_file, transcript=transcript)
+    return Dialer(AddressGuard(LOOPBACK), ca_file, watch=watch)

@@ -14,8 +14,8 @@ from shared.store.desk import INLINE_BODY, TableDesk
 from shared.store.raw import MemoryBlobs
 from shared.store.tables import MemoryTables
 from tests.support.app import World
-from tests.support.mails import mail
 from tests.support.checker import Stored, violations
+from tests.support.mails import mail
 
 QUESTION = mail(text="The question.")
 

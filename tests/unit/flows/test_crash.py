@@ -18,9 +18,9 @@ from shared.store.desk import TableDesk
 from shared.store.raw import Blobs, MemoryBlobs, StoredRawMail
 from shared.store.tables import MemoryTables, Operation, Tables
 from tests.support.app import World, make_app
+from tests.support.checker import Stored, violations
 from tests.support.failing import FailingBlobs, FailingQueues, FailingTables, Fault, Kind
 from tests.support.mails import mail
-from tests.support.checker import Stored, violations
 
 QUESTION = mail(text="The question.", message_id="<q@example.com>", cc="bob@example.net")
 ANSWER = mail(

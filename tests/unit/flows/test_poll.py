@@ -26,11 +26,11 @@ from shared.model.inbound import MAX_RAW_BYTES
 from shared.model.mailbox import Mailbox
 from shared.model.reason import Outcome
 from shared.model.schedule import LEASE, MAX_PAUSE, ncrontab
-from shared.ports import Arrival, Source
+from shared.ports import NOBODY, Arrival, Source, Watch
 from tests.support.app import World
+from tests.support.checker import Stored, violations
 from tests.support.mails import mail
 from tests.support.mailserver import MemoryFolder, MemorySource
-from tests.support.checker import Stored, violations
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ class Hooked(MemorySource):
 def slow(world: World, opening: float = 0, fetching: float = 0) -> None:
     """From now on the mail server takes its time."""
 
-    def open_slowly(mailbox: Mailbox) -> Source:
+    def open_slowly(mailbox: Mailbox, watch: Watch = NOBODY) -> Source:
         source = Hooked(world.folders[mailbox.id])
         source.world, source.opening, source.fetching = world, opening, fetching
         return source
@@ -96,7 +96,7 @@ def during(world: World, uid: int, happens: object) -> None:
                 happens()
             return super().fetch(arrival)
 
-    world.app = replace(world.app, open=lambda mailbox: Interrupted(world.folders[mailbox.id]))
+    world.app = replace(world.app, open=lambda mailbox, watch=NOBODY: Interrupted(world.folders[mailbox.id]))
 
 
 # ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,9 +17,9 @@ from shared.flows.poll import poll
 from shared.model.doorbell import InboundBell
 from shared.store.desk import TableDesk
 from tests.support.app import World, make_app
+from tests.support.checker import Stored, violations
 from tests.support.failing import FailingBlobs, FailingQueues, FailingTables, Fault
 from tests.support.mails import mail
-from tests.support.checker import Stored, violations
 
 QUESTION = mail(text="The question.", message_id="<q@example.com>", cc="bob@example.net")
 ANSWER = mail("Bob <bob@example.net>", text="The answer.", message_id="<a@example.net>", in_reply_to="<q@example.com>")

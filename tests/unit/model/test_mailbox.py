@@ -99,7 +99,6 @@ def test_a_host_name_is_taken_and_written_small(host: str) -> None:
         ("server_type", "pop3"),
         ("server_type", "office365"),
         ("auth", "oauth2"),
-        ("after_import", "delete"),
         ("after_import", "burn"),
         ("acknowledge", True),
         ("outgoing", {"enabled": True}),
