@@ -24,6 +24,7 @@ from shared.ports import NOBODY, App, Recording, Source, Watch
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from shared.servers.warm import WarmClients
     from shared.store.tables import Tables
 
 STORAGE_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 3}
@@ -31,6 +32,10 @@ STORAGE_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "
 
 INDEX_LIMITS: dict[str, Any] = {"connection_timeout": 2, "read_timeout": 3, "retry_total": 0}
 """For the one read while functions are indexed: that must end within a moment and may fail."""
+
+
+WARM_MINUTES = 5
+"""Mailboxes polled at least this often keep their connection: for others it would wait longer than it is worth."""
 
 
 @functools.cache
@@ -77,6 +82,8 @@ def build(configured: Config) -> App:
     from azure.storage.blob import BlobServiceClient
     from azure.storage.queue import QueueServiceClient
 
+    from shared.servers.imap_client import hang_up
+    from shared.servers.warm import WarmClients
     from shared.store.desk import TableDesk
     from shared.store.mailboxes import TableMailboxes
     from shared.store.queues import AzureQueues
@@ -107,7 +114,7 @@ def build(configured: Config) -> App:
         now=utc_now,
         random=os.urandom,
         sleep=time.sleep,
-        open=functools.partial(_open, configured, secrets),
+        open=functools.partial(_open, configured, secrets, WarmClients(hang_up)),
         record=_record,
         transcripts=TableTranscripts(tables),
         healthy=functools.partial(_healthy, tables),
@@ -125,17 +132,22 @@ def _record() -> Recording:
     return Recorder(utc_now)
 
 
-def _open(configured: Config, secrets: Any, mailbox: Mailbox, watch: Watch = NOBODY) -> Source:
-    """The mailbox on its server, not connected yet."""
+def _open(configured: Config, secrets: Any, warm: WarmClients, mailbox: Mailbox, watch: Watch = NOBODY) -> Source:
+    """The mailbox on its server, not connected yet. Who watches sees a connection from its beginning."""
     from shared.servers.address_guard import AddressGuard
+    from shared.servers.credential import Credential
     from shared.servers.dial import Dialer
     from shared.servers.imap import ImapSource
 
+    settings = mailbox.settings
     sealed = mailbox.secret("password") or ""
     password = secrets.open(mailbox.tenant, mailbox.id, "password", sealed) if sealed else ""
     dialer = Dialer(AddressGuard(configured.allow_addresses), configured.mail_ca_file, watch=watch)
-    floor = (utc_now() - timedelta(days=mailbox.settings.days_to_download)).date()
-    return ImapSource(mailbox.settings, password, dialer, floor, utc_now)
+    floor = (utc_now() - timedelta(days=settings.days_to_download)).date()
+    # The row's version is part of the key: after any change of settings a new connection is made.
+    waits = watch is NOBODY and settings.polling_minutes <= WARM_MINUTES
+    key = f"{mailbox.tenant}/{mailbox.id}/{mailbox.version}"
+    return ImapSource(settings, Credential(password), dialer, floor, utc_now, (warm, key) if waits else None)
 
 
 def _healthy(tables: Tables) -> bool:

@@ -10,6 +10,7 @@
     │   ├── SecretExpired           the app's client secret or certificate has ended
     │   ├── MailboxNotFound         no mailbox of that address
     │   ├── AccessDenied            signed in, but not allowed to open this mailbox
+    │   ├── SignInNotOffered        the server knows no OAuth 2.0
     │   ├── SecretLost              the stored password cannot be read any more
     │   ├── FolderNotFound          no folder of that name
     │   └── AddressForbidden        the server's address is one this service may not reach
@@ -106,6 +107,12 @@ class AccessDenied(SettingsError):
     """The sign-in worked, but it does not open this mailbox, or not for what is to be done."""
 
     code = "access_denied"
+
+
+class SignInNotOffered(SettingsError):
+    """OAuth 2.0 was chosen and the server offers no such way to log in."""
+
+    code = "sign_in_not_offered"
 
 
 class SecretLost(SettingsError):

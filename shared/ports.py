@@ -143,6 +143,10 @@ class Source(Protocol):
         """
         ...
 
+    def may_act(self) -> None:
+        """Raise ``SettingsError`` if this account may not do what the mailbox wants after import. Changes nothing."""
+        ...
+
     def put_off(self, arrival: Arrival) -> int:
         """It could not be fetched: the cursor passes it, and remembers to try again. The tries so far."""
         ...

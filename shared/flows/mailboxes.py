@@ -12,6 +12,9 @@ from shared.model.reason import Outcome
 from shared.model.schedule import Slot
 from shared.ports import App
 
+MAX_TRANSCRIPT_MINUTES = 60
+"""A transcript that somebody forgot ends by itself."""
+
 SECRET_FIELDS = ("password", "client_secret", "outgoing_password")
 
 CHANGED_MEANWHILE = "Somebody else saved this mailbox meanwhile. Load it again and repeat your change."
@@ -19,9 +22,15 @@ CHANGED_MEANWHILE = "Somebody else saved this mailbox meanwhile. Load it again a
 
 @dataclass(frozen=True, slots=True)
 class MailboxStatus:
-    """How a mailbox does. ``state``: disabled; new (never polled); ok; failing. ``error``: code, message, fix."""
+    """How a mailbox does.
+
+    ``state``: disabled; new (never polled); ok; failing (tried again later); paused (the tenant must act first).
+    ``error``: code, message, fix. ``failing_since``: the first of the polls that failed in a row.
+    """
 
     state: str
+    failing_since: datetime | None
+    transcript_until: datetime | None
     last_poll: datetime | None
     last_success: datetime | None
     error: tuple[str, str, str] | None
@@ -51,13 +60,40 @@ def save(
     ``secrets``: new values by field; what is missing or None stays as it is stored. ``expected_version``: the version
     that the caller changed (If-Match). Raises ``Invalid`` and ``Conflict``; then nothing was changed.
     """
-    if not MAILBOX_ID.fullmatch(id):
-        raise Invalid([("mailbox", "Use 1 to 63 small letters, digits and hyphens, such as support or sales-emea.")])
-    before = app.mailboxes.get(tenant, id)
+    before = _before(app, tenant, id)
     if expected_version is not None and (before is None or before.version != expected_version):
         raise Conflict(CHANGED_MEANWHILE)
+    try:
+        saved = app.mailboxes.put(_draft(app, tenant, id, before, settings, secrets))
+    except RowChanged:
+        raise Conflict(CHANGED_MEANWHILE) from None
+    _schedule(app, saved, moved=before is None or before.generation != saved.generation)
+    if settings.enabled:
+        app.queues.ring_poll(tenant, id)
+    return saved, before is None
+
+
+def draft(app: App, tenant: str, id: str, settings: Settings, secrets: Mapping[str, str | None]) -> Mailbox:
+    """The mailbox as ``save`` would store it, not stored. Raises ``Invalid``."""
+    return _draft(app, tenant, id, _before(app, tenant, id), settings, secrets)
+
+
+def _before(app: App, tenant: str, id: str) -> Mailbox | None:
+    if not MAILBOX_ID.fullmatch(id):
+        raise Invalid([("mailbox", "Use 1 to 63 small letters, digits and hyphens, such as support or sales-emea.")])
+    return app.mailboxes.get(tenant, id)
+
+
+def _draft(
+    app: App,
+    tenant: str,
+    id: str,
+    before: Mailbox | None,
+    settings: Settings,
+    secrets: Mapping[str, str | None],
+) -> Mailbox:
     _check_password(before, settings, secrets)
-    mailbox = Mailbox(
+    return Mailbox(
         tenant=tenant,
         id=id,
         settings=settings,
@@ -66,14 +102,6 @@ def save(
         secrets=_sealed(app, tenant, id, before, secrets),
         version=before.version if before else "",
     )
-    try:
-        saved = app.mailboxes.put(mailbox)
-    except RowChanged:
-        raise Conflict(CHANGED_MEANWHILE) from None
-    _schedule(app, saved, moved=before is None or before.generation != saved.generation)
-    if settings.enabled:
-        app.queues.ring_poll(tenant, id)
-    return saved, before is None
 
 
 def remove(app: App, tenant: str, id: str) -> None:
@@ -103,13 +131,33 @@ def status(app: App, tenant: str, id: str) -> MailboxStatus:
     enabled = mailbox.settings.enabled
     return MailboxStatus(
         state=_state(enabled, slot),
+        failing_since=slot.failing_since if slot else None,
+        transcript_until=slot.transcript_until if slot else None,
         last_poll=slot.last_poll if slot else None,
         last_success=slot.last_success if slot else None,
         error=(slot.error_code, slot.error_message, slot.error_fix) if slot and slot.error_code else None,
-        next_poll=slot.due if slot and enabled else None,
+        next_poll=slot.due if slot and enabled and not slot.paused else None,
         polling=bool(slot and slot.busy_until and slot.busy_until > app.now()),
         counts=app.desk.counts(tenant, id),
     )
+
+
+def transcribe(app: App, tenant: str, id: str, minutes: int) -> datetime | None:
+    """Write down the polls of the next minutes (0: no more); until when. Raises ``NotFound``, ``Invalid``."""
+    mailbox = get(app, tenant, id)
+    if not 0 <= minutes <= MAX_TRANSCRIPT_MINUTES:
+        raise Invalid([("minutes", f"Use 0 to {MAX_TRANSCRIPT_MINUTES}; a transcript ends by itself.")])
+    until = app.now() + timedelta(minutes=minutes) if minutes else None
+    for _ in range(5):
+        slot = app.schedule.get(tenant, id)
+        if slot is None:
+            raise Conflict(f"{mailbox.id} is not polled. Save its settings once more.")
+        try:
+            app.schedule.put(replace(slot, transcript_until=until))
+        except RowChanged:
+            continue  # a poll claimed or ended meanwhile
+        return until
+    raise Conflict("The mailbox is busy. Try again in a moment.")
 
 
 def heal_schedule(app: App, tenant: str) -> int:
@@ -134,6 +182,8 @@ def _state(enabled: bool, slot: Slot | None) -> str:
         return "disabled"
     if slot is None or (slot.last_success is None and not slot.failures):
         return "new"
+    if slot.paused:
+        return "paused"
     return "failing" if slot.failures else "ok"
 
 
@@ -180,5 +230,6 @@ def _soon(app: App, mailbox: Mailbox, slot: Slot | None, moved: bool) -> Slot:
     now = app.now()
     if slot is None:
         return Slot(mailbox.tenant, mailbox.id, settings.polling_minutes, settings.enabled, mailbox.created, now)
-    changed = replace(slot, minutes=settings.polling_minutes, enabled=settings.enabled, due=now - timedelta(seconds=1))
+    due = now - timedelta(seconds=1)
+    changed = replace(slot, minutes=settings.polling_minutes, enabled=settings.enabled, due=due, paused=False)
     return replace(changed, busy_until=None) if moved else changed

@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared import log
-from shared.errors import InboundError, MailRefused, RowChanged, ServerError, SettingsError
+from shared.errors import (
+    ConsentNeeded,
+    InboundError,
+    LoginRefused,
+    MailRefused,
+    RowChanged,
+    SecretExpired,
+    ServerError,
+    SettingsError,
+)
 from shared.model import schedule
 from shared.model.inbound import MAX_RAW_BYTES, Kept, inbound_id
 from shared.model.mailbox import Mailbox
@@ -28,6 +37,9 @@ BATCH_MAILS = 25
 BATCH_BYTES = 16 * 1024 * 1024
 """Mails that are kept and accounted for together: a crash repeats this much at most, and memory holds this much (and
 one large mail) at most."""
+
+MUST_NOT_REPEAT = (LoginRefused, ConsentNeeded, SecretExpired)
+"""Failures of logging in: trying on and on would lock the account, and only the tenant can mend them."""
 
 MAX_SIZE = 2**31 - 1
 """What a row's number holds; a server may claim any size."""
@@ -182,6 +194,7 @@ class _Poll:
                 due=now if more else slot.due,
                 last_success=now,
                 failures=0,
+                paused=False,
                 failing_since=None,
                 error_code="",
                 error_message="",
@@ -195,6 +208,7 @@ class _Poll:
             busy_until=None,
             due=now + schedule.pause(failures, slot.minutes, retry_after),
             failures=failures,
+            paused=isinstance(error, MUST_NOT_REPEAT) and failures >= schedule.MAX_REFUSALS,
             failing_since=slot.failing_since or now,
             error_code=error.code,
             error_message=error.message,

@@ -22,6 +22,9 @@ OWN_TIMER_GRACE = timedelta(seconds=90)
 MAX_PAUSE = timedelta(hours=1)
 """The longest pause between tries of a mailbox that fails."""
 
+MAX_REFUSALS = 3
+"""Log-ins refused in a row before a mailbox is paused: more would lock the account."""
+
 MAX_RETRY_AFTER = 24 * 60 * 60.0
 """Seconds of a server's own request to wait that we follow: Gmail's quota lasts a day, and no server may put a mailbox
 to sleep for years."""
@@ -36,7 +39,8 @@ class Slot:
 
     ``due``: when the next poll may start. ``busy_until``: a poll is running, believed at most until then. ``ticked``:
     when its own timer last ran. ``failures``: polls failed in a row, ``failing_since`` when the first of them was;
-    ``error_*``: what the last one said. ``transcript_until``: polls before this time are written down.
+    ``error_*``: what the last one said. ``transcript_until``: polls before this time are written down. ``paused``:
+    it waits for the tenant, who saves settings or presses "poll now".
     """
 
     tenant: str
@@ -55,6 +59,7 @@ class Slot:
     error_fix: str = ""
     failing_since: datetime | None = None
     transcript_until: datetime | None = None
+    paused: bool = False
     version: str = ""
 
 
@@ -94,8 +99,13 @@ def ncrontab(tenant: str, mailbox: str, minutes: int) -> str:
 
 
 def is_due(slot: Slot, now: datetime) -> bool:
-    """Whether a poll may start: enabled, due, and none running."""
-    return slot.enabled and now >= slot.due - SLACK and (slot.busy_until is None or now >= slot.busy_until)
+    """Whether a poll may start: enabled, not paused, due, and none running."""
+    return (
+        slot.enabled
+        and not slot.paused
+        and now >= slot.due - SLACK
+        and (slot.busy_until is None or now >= slot.busy_until)
+    )
 
 
 def is_left_behind(slot: Slot, now: datetime) -> bool:

@@ -26,9 +26,11 @@ from shared.errors import FolderNotFound, MailRefused, ProtocolViolation
 from shared.model.mailbox import Settings
 from shared.ports import Arrival
 from shared.servers import imap_after as after_import
+from shared.servers.credential import Credential
 from shared.servers.dial import Dialer
 from shared.servers.imap_client import connect, hang_up, log_in
 from shared.servers.translate import errors_translated
+from shared.servers.warm import WarmClients
 
 WINDOW = 32
 """UIDs below ``next`` that are listed again each time: room for mails that a busy server reveals late."""
@@ -103,15 +105,26 @@ class ImapSource:
     """``ports.Source`` on an IMAP folder."""
 
     def __init__(
-        self, settings: Settings, password: str, dialer: Dialer, floor: date, now: Callable[[], datetime]
+        self,
+        settings: Settings,
+        credential: Credential,
+        dialer: Dialer,
+        floor: date,
+        now: Callable[[], datetime],
+        warm: tuple[WarmClients, str] | None = None,
     ) -> None:
-        """``floor``: the oldest day to download on a first connection (INTERNALDATE, in the server's zone)."""
+        """``floor``: the oldest day to download on a first connection (INTERNALDATE, in the server's zone).
+
+        ``warm``: where a connection may wait for the next poll, and under which key.
+        """
         self._settings = settings
-        self._password = password
+        self._credential = credential
         self._dialer = dialer
         self._watch = dialer.watch
         self._floor = floor
         self._now = now
+        self._warm = warm
+        self._is_warm = False
         self._state = _State()
         self._starts_over = False
         self._one_by_one = False
@@ -121,23 +134,50 @@ class ImapSource:
     # ── the session ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def __enter__(self) -> Self:
-        """Connect and log in."""
-        with self._translated():
-            self._client = connect(self._settings, self._dialer)
-            self._watchdog = threading.Timer(SESSION_SECONDS, hang_up, [self._client])
-            self._watchdog.daemon = True
-            self._watchdog.start()
-            try:
-                log_in(self._client, self._settings, self._password, self._dialer.watch)
-            except BaseException:
-                self.__exit__()
-                raise
+        """Connect and log in, or take the connection that the last poll left."""
+        client = self._warm[0].take(self._warm[1]) if self._warm else None
+        self._is_warm = client is not None
+        if client is not None:
+            self._use(client)
+        else:
+            self._connect()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Hang up. LOGOUT would cost a round trip and changes nothing on a folder opened for reading."""
+        """Leave the connection for the next poll, or hang up. LOGOUT would cost a round trip and change nothing."""
         self._watchdog.cancel()
-        hang_up(self._client)
+        if self._warm and not any(exception) and self._rests():
+            self._warm[0].park(self._warm[1], self._client)
+        else:
+            hang_up(self._client)
+
+    def _connect(self) -> None:
+        with self._translated():
+            self._use(connect(self._settings, self._dialer))
+            try:
+                log_in(self._client, self._settings, self._credential, self._watch)
+            except BaseException:
+                self._watchdog.cancel()
+                hang_up(self._client)
+                raise
+
+    def _use(self, client: Any) -> None:
+        self._client = client
+        self._selected = False
+        self._watchdog = threading.Timer(SESSION_SECONDS, hang_up, [client])
+        self._watchdog.daemon = True
+        self._watchdog.start()
+
+    def _rests(self) -> bool:
+        """Whether the connection is fit to wait: no folder open, as STATUS of an open folder may be stale."""
+        if not self._selected:
+            return True
+        try:
+            # The folder is open for reading only, so closing it expunges nothing (RFC 9051, 6.4.1).
+            self._client.close_folder()
+        except (imaplib.IMAP4.error, OSError):
+            return False
+        return True
 
     def _translated(self) -> Any:
         return errors_translated(self._settings.host, self._settings.effective_port)
@@ -159,17 +199,39 @@ class ImapSource:
         # Something went wrong last time, perhaps because of one mail: then it must be clear because of which.
         self._one_by_one = bool(self._state.again)
         again = dict(self._state.again)
-        with self._translated():
-            if self._is_idle():
-                return
-            self._open_folder()
-            self._watch.step("list")
-            uids = self._list()
+        uids = self._begin_poll()
+        if uids is None:
+            return
         yield from self._arrivals(uids)
         yield from self._arrivals(uid for uid in again if uid in self._state.again)
         self._state.next = max(self._state.next, self._uidnext)
         self._state.first = None
         self._state.messages = self._messages
+
+    def _begin_poll(self) -> list[int] | None:
+        """UIDs that are not settled; None when one STATUS said that nothing is new."""
+        with self._translated():
+            try:
+                return self._look()
+            except (imaplib.IMAP4.abort, OSError):
+                if not self._is_warm:
+                    raise
+        # The connection that waited was closed meanwhile: that is no fault of anybody's.
+        self._is_warm = False
+        self._watchdog.cancel()
+        hang_up(self._client)
+        self._connect()
+        with self._translated():
+            return self._look()
+
+    def _look(self) -> list[int] | None:
+        if self._is_idle():
+            return None
+        self._open_folder()
+        self._watch.step("list")
+        uids = self._list()
+        self._watch.note(f"{self._messages} mails in the folder, {len(uids)} to download.")
+        return uids
 
     def _is_idle(self) -> bool:
         """One STATUS tells: nothing new, nothing left over from last time."""
@@ -204,6 +266,7 @@ class ImapSource:
             self._begin(int(validity))
 
     def _select(self, readonly: bool) -> Any:
+        self._selected = True
         try:
             return self._client.select_folder(self._settings.folder, readonly=readonly)
         except imaplib.IMAP4.abort:
@@ -321,6 +384,11 @@ class ImapSource:
                 after_import.apply(self._client, self._settings, sorted(self._state.todo))
             self._state.todo.clear()
             self._select(readonly=True)
+
+    def may_act(self) -> None:
+        """See ``ports.Source.may_act``."""
+        with self._translated():
+            after_import.check(self._client, self._settings, self._watch)
 
     def put_off(self, arrival: Arrival) -> int:
         """See ``ports.Source.put_off``."""

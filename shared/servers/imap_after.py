@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.errors import AccessDenied, FolderNotFound
 from shared.model.mailbox import Settings
+from shared.ports import Watch
 
 AT_ONCE = 200
 """UIDs of one command: a line stays far below the 8,192 bytes that servers must take (RFC 7162, 4)."""
@@ -26,6 +27,29 @@ def apply(client: Any, settings: Settings, uids: list[int]) -> None:
             raise
         except imaplib.IMAP4.error as error:
             raise _refused(error, settings) from None
+
+
+def check(client: Any, settings: Settings, watch: Watch) -> None:
+    """Whether it could be done, as far as a server tells without changing anything: the target folder, and the rights
+    where it knows ACL (RFC 4314). Raises ``FolderNotFound``, ``AccessDenied``."""
+    if settings.after_import == "leave":
+        watch.note("Mail is left as it is.")
+        return
+    if settings.after_import == "move" and not client.folder_exists(settings.move_to):
+        raise _no_target(settings)
+    if not client.has_capability("ACL"):
+        watch.note("The server does not tell beforehand whether this account may change mail.")
+        return
+    wanted = {"mark_read": b"s", "move": b"te", "delete": b"te"}[settings.after_import]
+    (rights,) = [answer.split()[-1] for answer in _my_rights(client, settings.folder)][:1] or [wanted]
+    if not set(wanted) <= set(rights):
+        raise _not_allowed()
+
+
+def _my_rights(client: Any, folder: str) -> list[bytes]:
+    client._imap.myrights(client._normalise_folder(folder))
+    _, answers = client._imap.response("MYRIGHTS")
+    return [answer for answer in answers if answer]
 
 
 def _apply(client: Any, settings: Settings, uids: list[int]) -> None:
@@ -55,9 +79,17 @@ def _delete(client: Any, uids: list[int]) -> None:
 def _refused(error: imaplib.IMAP4.error, settings: Settings) -> FolderNotFound | AccessDenied:
     text = str(error).upper()
     if settings.after_import == "move" and ("TRYCREATE" in text or "NONEXISTENT" in text or "EXIST" in text):
-        return FolderNotFound(
-            f"There is no folder {settings.move_to} to move mail to.", "Create it in the mailbox, or name another one."
-        )
+        return _no_target(settings)
+    return _not_allowed()
+
+
+def _no_target(settings: Settings) -> FolderNotFound:
+    return FolderNotFound(
+        f"There is no folder {settings.move_to} to move mail to.", "Create it in the mailbox, or name another one."
+    )
+
+
+def _not_allowed() -> AccessDenied:
     return AccessDenied(
         "The server does not let this account change mail in the folder.",
         "The mails are kept here. Give the account the right to change them, or choose to leave mail where it is.",

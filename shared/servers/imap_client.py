@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hmac
 import imaplib
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
-from shared.errors import TlsRequired
+from shared.errors import LoginRefused, SignInNotOffered, TlsRequired
 from shared.model.mailbox import Settings
 from shared.ports import Watch
+from shared.servers.credential import Credential, Tokens
 from shared.servers.dial import Dialer
-from shared.servers.translate import login_refused
+from shared.servers.translate import login_refused, token_refused
 
 # imapclient logs whole conversations at DEBUG; ours is the transcript, which knows what to strike out.
 logging.getLogger("imapclient").setLevel(logging.CRITICAL)
@@ -70,6 +73,7 @@ def connect(settings: Settings, dialer: Dialer) -> Any:
     """
     host, port, security = settings.host, settings.effective_port, settings.security
     connection = dialer.dial(host, port, security)
+    dialer.watch.step("greeting")
     try:
         client = _Client(host, port, connection, security == "ssl", dialer.watch)
     except BaseException:
@@ -84,19 +88,103 @@ def connect(settings: Settings, dialer: Dialer) -> Any:
     return client
 
 
-def log_in(client: Any, settings: Settings, password: str, watch: Watch) -> None:
-    """By password. PLAIN where offered: it carries any letter (UTF-8), LOGIN breaks on one beyond ASCII."""
-    watch.secret(password)
+def log_in(client: Any, settings: Settings, credential: Credential, watch: Watch) -> None:
+    """By token where there is one, else by password. Raises ``LoginRefused`` and its like."""
+    if credential.tokens is not None:
+        _log_in_by_token(client, settings, credential.tokens, watch)
+        return
+    watch.step("login")
+    watch.secret(credential.password)
     watch.private(True)
     try:
-        if client.has_capability("AUTH=PLAIN"):
-            client.plain_login(settings.username, password)
-        else:
-            client.login(settings.username, password)
-    except LoginError as error:
+        _log_in_by_password(client, settings, credential.password)
+    except (LoginError, imaplib.IMAP4.error) as error:
+        if isinstance(error, imaplib.IMAP4.abort):
+            raise
         raise login_refused(error, settings.host) from None
     finally:
         watch.private(False)
+
+
+def _log_in_by_password(client: Any, settings: Settings, password: str) -> None:
+    name = settings.username
+    # In clear text, a challenge shows nothing to whoever listens (RFC 2195); inside TLS it only makes the server keep
+    # the password readable.
+    if client.has_capability("AUTH=CRAM-MD5") and (
+        settings.security == "none" or not any(map(client.has_capability, ("AUTH=PLAIN", "AUTH=LOGIN")))
+    ):
+        _cram_md5(client, name, password)
+    elif client.has_capability("AUTH=PLAIN"):
+        # PLAIN carries any letter (UTF-8); LOGIN breaks on one beyond ASCII.
+        client.plain_login(name, password)
+    else:
+        _login(client, settings, password)
+
+
+def _login(client: Any, settings: Settings, password: str) -> None:
+    if client.has_capability("LOGINDISABLED"):
+        raise TlsRequired(
+            f"{settings.host} takes passwords only over encryption.", "Choose SSL (port 993) or STARTTLS."
+        )
+    if not password.isascii() or not settings.username.isascii():
+        raise LoginRefused(
+            f"{settings.host} offers only an old log-in that cannot carry every letter of this password.",
+            "Change the password to letters, digits and signs of the English keyboard, or use an app password.",
+        )
+    client.login(settings.username, password)
+
+
+def _cram_md5(client: Any, name: str, password: str) -> None:
+    """RFC 2195. imapclient has no method of its own for it."""
+
+    def answer(challenge: bytes) -> bytes:
+        return f"{name} {hmac.new(password.encode(), challenge, 'md5').hexdigest()}".encode()
+
+    client.sasl_login("CRAM-MD5", answer)
+
+
+def _log_in_by_token(client: Any, settings: Settings, tokens: Tokens, watch: Watch) -> None:
+    """XOAUTH2 or OAUTHBEARER (RFC 7628). A token that the server refuses is replaced once."""
+    mechanism = "OAUTHBEARER" if not client.has_capability("AUTH=XOAUTH2") else "XOAUTH2"
+    if not client.has_capability(f"AUTH={mechanism}"):
+        raise SignInNotOffered(
+            f"{settings.host} does not offer signing in by OAuth 2.0.", "Choose a password, or another server."
+        )
+    for renew in (False, True):
+        watch.step("token")
+        token = tokens(renew)
+        watch.secret(token)
+        watch.step("login")
+        said: list[bytes] = []
+        watch.private(True)
+        try:
+            client.sasl_login(mechanism, _bearer(mechanism, settings, token, said))
+        except LoginError as error:
+            refused = error
+        else:
+            return
+        finally:
+            watch.private(False)
+    raise token_refused(refused, b"".join(said), settings.host) from None
+
+
+def _bearer(mechanism: str, settings: Settings, token: str, said: list[bytes]) -> Callable[[bytes], bytes]:
+    """The answers of both mechanisms. When the server refuses, it says why in a challenge, and wants an empty answer
+    (XOAUTH2) or a single \\x01 (RFC 7628, 3.2.3) before it says no."""
+    if mechanism == "XOAUTH2":
+        first = f"user={settings.username}\x01auth=Bearer {token}\x01\x01"
+    else:
+        host, port = settings.host, settings.effective_port
+        first = f"n,a={settings.username},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01"
+
+    def answer(challenge: bytes) -> bytes:
+        if not said:
+            said.append(b"")
+            return first.encode()
+        said.append(challenge)
+        return b"\x01" if mechanism == "OAUTHBEARER" else b""
+
+    return answer
 
 
 def hang_up(client: Any) -> None:
@@ -109,4 +197,5 @@ def _start_tls(client: Any, host: str, dialer: Dialer) -> None:
     if client._imap.state == "AUTH":
         # A greeting of PREAUTH forbids STARTTLS: somebody in the middle may want clear text (nostarttls.secvuln.info).
         raise TlsRequired(f"{host} refuses encryption on this port.", "Use port 993 with SSL.")
+    dialer.watch.step("tls")
     client.starttls(dialer.context())

@@ -13,6 +13,7 @@ from imapclient.exceptions import CapabilityError, LoginError
 
 from shared.errors import (
     CertificateRefused,
+    ConsentNeeded,
     HostNotFound,
     InboundError,
     LoginRefused,
@@ -90,6 +91,22 @@ def login_refused(error: Exception, host: str) -> InboundError:
     return LoginRefused(
         f"{host} does not accept this user name and password.",
         "Check both. Often the user name is the whole e-mail address, and some providers want an app password.",
+    )
+
+
+def token_refused(error: Exception, challenge: bytes, host: str) -> InboundError:
+    """Our error for a refused token. ``challenge``: the JSON in which the server says why (RFC 7628, 3.2.2), if any."""
+    text = str(error)
+    if throttled := _throttled(text):
+        return throttled
+    if b"scope" in challenge and b"401" not in challenge and b"invalid_token" not in challenge:
+        return ConsentNeeded(
+            f"{host} accepts the sign-in, but it does not cover reading mail.",
+            "Sign in again and grant access to mail; an administrator may have to allow it first.",
+        )
+    return ConsentNeeded(
+        f"{host} does not accept the sign-in any more.",
+        "Sign in again. With Microsoft 365 also check that the signed-in account may open this mailbox.",
     )
 
 

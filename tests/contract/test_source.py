@@ -14,6 +14,7 @@ from imapclient import IMAPClient
 from shared.errors import MailRefused
 from shared.model.mailbox import Settings
 from shared.ports import Arrival, Source
+from shared.servers.credential import Credential
 from shared.servers.imap import ImapSource
 from tests.support import dovecot, road
 from tests.support.demo import DemoServer
@@ -87,7 +88,9 @@ class ImapServer:
             self.client.append(self.folder, kept[uid][b"BODY[]"], msg_time=kept[uid][b"INTERNALDATE"])
 
     def source(self) -> Source:
-        return ImapSource(self.settings, self.password, self.dialer, FLOOR.date(), lambda: datetime.now(UTC))
+        return ImapSource(
+            self.settings, Credential(self.password), self.dialer, FLOOR.date(), lambda: datetime.now(UTC)
+        )
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 
 from shared.errors import FolderNotFound
 from shared.model.mailbox import Settings
+from shared.servers.credential import Credential
 from shared.servers.imap import ImapSource
 from tests.support import dovecot, road
 from tests.support.mails import mail
@@ -44,7 +45,9 @@ class Box:
 
     def source(self) -> ImapSource:
         dialer = road.dialer(self.server.ca_file)
-        return ImapSource(self.settings, dovecot.PASSWORD, dialer, date(2020, 1, 1), lambda: datetime.now(UTC))
+        return ImapSource(
+            self.settings, Credential(dovecot.PASSWORD), dialer, date(2020, 1, 1), lambda: datetime.now(UTC)
+        )
 
     def subjects(self, folder: str = "INBOX") -> list[str]:
         self.client.select_folder(folder)

@@ -24,6 +24,7 @@ from shared.errors import (
     Unreachable,
 )
 from shared.model.mailbox import Settings
+from shared.servers.credential import Credential
 from shared.servers.imap import ImapSource
 from tests.support import dovecot, road
 
@@ -43,7 +44,7 @@ def _open(ca_file: str = "", password: str = dovecot.PASSWORD, **changes: Any) -
     fields = {"group": "g", "host": "localhost", "username": "ann", **changes}
     dialer = road.dialer(ca_file)
     settings = Settings.model_validate(fields)
-    with ImapSource(settings, password, dialer, date(2020, 1, 1), lambda: datetime.now(UTC)) as source:
+    with ImapSource(settings, Credential(password), dialer, date(2020, 1, 1), lambda: datetime.now(UTC)) as source:
         list(source.new(""))
 
 

@@ -140,7 +140,7 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
         random=_numbered_bytes(itertools.count(1)),
         sleep=lambda seconds: clock.advance(seconds=seconds),
         open=lambda mailbox, watch=NOBODY: MemorySource(
-            folders[mailbox.id], clock.now - timedelta(days=mailbox.settings.days_to_download), watch
+            folders.setdefault(mailbox.id, MemoryFolder()), clock.now - timedelta(days=mailbox.settings.days_to_download), watch
         ),
         record=lambda: Recorder(clock),
         transcripts=TableTranscripts(tables),

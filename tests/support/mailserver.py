@@ -111,6 +111,9 @@ class MemorySource:
         self._folder.acted |= self._todo
         self._todo = set()
 
+    def may_act(self) -> None:
+        return None
+
     def put_off(self, arrival: Arrival) -> int:
         uid = int(arrival.position.rpartition(":")[2])
         self._settled.add(uid)

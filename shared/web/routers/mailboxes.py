@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
+from fastapi.responses import PlainTextResponse
 
 from shared.errors import Conflict, Invalid, NotFound
 from shared.flows import mailboxes as flow
+from shared.flows.probe import probe
 from shared.model.mailbox import MAILBOX_ID, Mailbox
 from shared.ports import App
 from shared.web.callers import NEEDS_KEY, Admin, Member, TheApp
@@ -15,10 +17,14 @@ from shared.web.shapes import (
     Listed,
     MailboxIn,
     MailboxOut,
+    ProbeOut,
     Queued,
     StatusOut,
+    TranscriptIn,
+    TranscriptUntil,
     etag,
     mailbox_out,
+    probe_out,
     status_out,
 )
 
@@ -77,6 +83,36 @@ def poll_mailbox(mailbox: str, app: TheApp, caller: Admin) -> Queued:
     _known(mailbox)
     flow.poll_now(app, caller.tenant, mailbox)
     return Queued()
+
+
+@router.post("/{mailbox}/test")
+def probe_mailbox(mailbox: str, app: TheApp, caller: Admin, body: MailboxIn | None = None) -> ProbeOut:
+    """Test Settings: the steps of a poll, one by one, on these settings or (without a body) on the saved ones.
+
+    It changes nothing in the mailbox. What fails says why, and what to do.
+    """
+    _known(mailbox)
+    if body is None:
+        tested = flow.get(app, caller.tenant, mailbox)
+    else:
+        tested = flow.draft(app, caller.tenant, mailbox, body.settings(), body.secrets())
+    return probe_out(probe(app, tested))
+
+
+@router.post("/{mailbox}/transcript")
+def start_transcript(mailbox: str, body: TranscriptIn, app: TheApp, caller: Admin) -> TranscriptUntil:
+    """Write down the conversations of the next minutes; it ends by itself."""
+    _known(mailbox)
+    return TranscriptUntil(until=flow.transcribe(app, caller.tenant, mailbox, body.minutes))
+
+
+@router.get("/{mailbox}/transcript", response_class=PlainTextResponse)
+def get_transcript(mailbox: str, app: TheApp, caller: Admin) -> PlainTextResponse:
+    """What was said with the mail server while it was written down, secrets struck out and mail cut; kept for a day."""
+    _get(app, caller.tenant, mailbox)
+    lines = app.transcripts.read(caller.tenant, mailbox)
+    name = f'attachment; filename="{mailbox}-transcript.txt"'
+    return PlainTextResponse("".join(f"{line}\n" for line in lines), headers={"Content-Disposition": name})
 
 
 @router.get("/{mailbox}/status")

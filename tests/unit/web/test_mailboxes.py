@@ -244,6 +244,8 @@ def test_status_has_a_count_for_every_outcome(house: House) -> None:
     status = house.client().get("/api/mailboxes/support/status").json()
     assert status == {
         "state": "new",
+        "failing_since": None,
+        "transcript_until": None,
         "last_poll": None,
         "last_success": None,
         "last_error": None,

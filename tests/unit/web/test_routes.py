@@ -18,6 +18,9 @@ ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
     ("GET", "/api/mailboxes/{mailbox}", AGENT, None),
     ("GET", "/api/mailboxes/{mailbox}/status", AGENT, None),
     ("POST", "/api/mailboxes/{mailbox}/poll", ADMIN, None),
+    ("POST", "/api/mailboxes/{mailbox}/test", ADMIN, MAILBOX),
+    ("POST", "/api/mailboxes/{mailbox}/transcript", ADMIN, {"minutes": 5}),
+    ("GET", "/api/mailboxes/{mailbox}/transcript", ADMIN, None),
     ("PUT", "/api/mailboxes/{mailbox}", ADMIN, MAILBOX),
     ("DELETE", "/api/mailboxes/{mailbox}", ADMIN, None),
     ("GET", "/api/incidents", AGENT, None),
@@ -111,6 +114,9 @@ def test_another_tenants_things_do_not_exist(full: House, route: tuple[str, str,
     if method == "PUT":
         # It makes a mailbox of its own tenant; the one of the same name stays as it was.
         assert answer.status_code == 201
+    elif path.endswith("/test"):
+        # It tries settings that are sent along, and stores nothing.
+        assert answer.status_code == 200
     else:
         assert answer.status_code == 404
         assert "acme" not in answer.text

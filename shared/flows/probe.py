@@ -1,0 +1,192 @@
+"""Test Settings: the production path step by step, on saved or on unsaved settings, changing nothing in the mailbox.
+
+It opens, lists, fetches one mail and parses it exactly as a poll does; what it adds is a watch that says where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.errors import InboundError, ServerError, SettingsError
+from shared.mail.message import parse
+from shared.model.mailbox import Mailbox
+from shared.ports import App, Recording, Source
+
+TITLES = {
+    "dns": "Look up the server's name",
+    "tcp": "Connect",
+    "tls": "Encrypt, and check the certificate",
+    "greeting": "Hear the server's greeting",
+    "token": "Get an access token",
+    "login": "Log in",
+    "folder": "Open the folder",
+    "list": "List the mails",
+    "fetch": "Fetch one mail",
+    "parse": "Read that mail",
+    "permissions": "May mail be treated as wanted after import?",
+    "outgoing": "Log in to the outgoing server",
+}
+
+PATHS = {
+    "imap": ("dns", "tcp", "tls", "greeting", "login", "folder", "list", "fetch", "parse", "permissions", "outgoing"),
+    "pop3": ("dns", "tcp", "tls", "greeting", "login", "list", "fetch", "parse", "permissions", "outgoing"),
+    "office365": ("token", "folder", "list", "fetch", "parse", "permissions", "outgoing"),
+}
+"""The steps of each kind of server, in the order in which they come."""
+
+FIELDS = {
+    "host_not_found": "host",
+    "address_forbidden": "host",
+    "certificate_refused": "host",
+    "tls_required": "security",
+    "unreachable": "port",
+    "timed_out": "port",
+    "login_refused": "password",
+    "secret_lost": "password",
+    "sign_in_not_offered": "auth",
+    "folder_not_found": "folder",
+    "secret_expired": "client_secret",
+    "mailbox_not_found": "email",
+}
+"""Which input a failure is about, by the error's code."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStep:
+    """One step. ``state``: ok, failed or skipped; ``ms``: how long it took; ``detail``: what was seen.
+
+    A failed one has ``code``, ``cause``, ``fix``, and ``field`` where one input is to blame.
+    """
+
+    name: str
+    title: str
+    state: str
+    ms: int = 0
+    detail: str = ""
+    code: str = ""
+    cause: str = ""
+    fix: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """All steps of a path, and what was said."""
+
+    ok: bool
+    steps: tuple[ProbeStep, ...]
+    transcript: tuple[str, ...]
+
+
+class _Stages:
+    """A watch that times steps; everything else goes to the recording behind it."""
+
+    def __init__(self, recording: Recording, now: Callable[[], datetime]) -> None:
+        self._recording = recording
+        self._now = now
+        self._since = now()
+        self.current = ""
+        self.done: dict[str, ProbeStep] = {}
+        self._details: list[str] = []
+
+    def step(self, name: str) -> None:
+        """The step before has worked; this one begins."""
+        self.finish()
+        self.current, self._since, self._details = name, self._now(), []
+        self._recording.step(name)
+
+    def finish(self, error: InboundError | None = None) -> None:
+        """The current step is over."""
+        if not self.current:
+            return
+        before = self.done.get(self.current)
+        ms = round((self._now() - self._since).total_seconds() * 1000) + (before.ms if before else 0)
+        made = ProbeStep(self.current, TITLES.get(self.current, self.current), "ok", ms, " ".join(self._details))
+        self.done[self.current] = made if error is None else _failed(made, error)
+        self.current = ""
+
+    def detail(self, text: str) -> None:
+        """What was seen in this step, for the tenant."""
+        self._details.append(text)
+        self._recording.note(text)
+
+    def sent(self, line: bytes) -> None:
+        self._recording.sent(line)
+
+    def received(self, line: bytes) -> None:
+        self._recording.received(line)
+
+    def note(self, text: str) -> None:
+        self.detail(text)
+
+    def secret(self, value: str) -> None:
+        self._recording.secret(value)
+
+    def private(self, on: bool) -> None:
+        self._recording.private(on)
+
+
+def probe(app: App, mailbox: Mailbox) -> ProbeReport:
+    """Run the path of this mailbox; it may be one that is not saved. Never raises what the settings do wrong."""
+    recording = app.record()
+    stages = _Stages(recording, app.now)
+    path = PATHS[mailbox.settings.server_type]
+    stages.step(path[0])
+    try:
+        with app.open(mailbox, stages) as source:
+            _read_one(stages, source)
+            stages.step("permissions")
+            source.may_act()
+    except (SettingsError, ServerError) as error:
+        stages.finish(error)
+    else:
+        stages.finish()
+    steps = tuple(stages.done.get(name, _skipped(name, mailbox)) for name in path)
+    return ProbeReport(all(step.state != "failed" for step in steps), steps, tuple(recording.lines))
+
+
+def _read_one(stages: _Stages, source: Source) -> None:
+    arrivals = source.new("")
+    first = next(arrivals, None)
+    if first is None:
+        stages.detail("There is no mail to download now; the next one that comes is taken.")
+        return
+    with _closing(arrivals):
+        stages.step("fetch")
+        raw = source.fetch(first)
+        stages.step("parse")
+        if raw is None:
+            stages.detail("The mail was deleted just now.")
+            return
+        message = parse(raw)
+        count = len(message.attachments)
+        stages.detail(f"{len(raw)} bytes, {count} attachment{'' if count == 1 else 's'}.")
+
+
+@contextmanager
+def _closing(arrivals: Iterator[object]) -> Iterator[None]:
+    """End a generator that is not read to its end before its connection goes."""
+    try:
+        yield
+    finally:
+        close = getattr(arrivals, "close", None)
+        if close is not None:
+            close()
+
+
+def _failed(step: ProbeStep, error: InboundError) -> ProbeStep:
+    field = FIELDS.get(error.code, "")
+    return replace(step, state="failed", code=error.code, cause=error.message, fix=error.fix, field=field)
+
+
+def _skipped(name: str, mailbox: Mailbox) -> ProbeStep:
+    reasons = {
+        "tls": "No encryption was chosen: passwords and mail travel in clear text."
+        if mailbox.settings.security == "none"
+        else "",
+        "outgoing": "" if mailbox.settings.outgoing.enabled else "No outgoing server is set up.",
+    }
+    return ProbeStep(name, TITLES[name], "skipped", detail=reasons.get(name, ""))
