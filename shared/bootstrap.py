@@ -10,21 +10,21 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared import config, log
 from shared.config import Config, ConfigError
 from shared.errors import InboundError, StoreError
-from shared.model.mailbox import Mailbox
+from shared.model.discovery import Discovery
 from shared.model.schedule import Slot
-from shared.ports import NOBODY, App, Recording, Source, Watch
+from shared.ports import App, Recording, Secrets, SignIns
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from shared.servers.warm import WarmClients
+    from shared.servers.doors import Doors
     from shared.store.tables import Tables
 
 STORAGE_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 3}
@@ -32,10 +32,6 @@ STORAGE_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "
 
 INDEX_LIMITS: dict[str, Any] = {"connection_timeout": 2, "read_timeout": 3, "retry_total": 0}
 """For the one read while functions are indexed: that must end within a moment and may fail."""
-
-
-WARM_MINUTES = 5
-"""Mailboxes polled at least this often keep their connection: for others it would wait longer than it is worth."""
 
 
 @functools.cache
@@ -82,14 +78,13 @@ def build(configured: Config) -> App:
     from azure.storage.blob import BlobServiceClient
     from azure.storage.queue import QueueServiceClient
 
-    from shared.servers.imap_client import hang_up
-    from shared.servers.warm import WarmClients
     from shared.store.desk import TableDesk
     from shared.store.mailboxes import TableMailboxes
     from shared.store.queues import AzureQueues
     from shared.store.raw import AzureBlobs, StoredRawMail
     from shared.store.schedule import TableSchedule
     from shared.store.secrets import KeyFile, TableSecrets
+    from shared.store.signins import TableSignIns
     from shared.store.tenants import TableTenants
     from shared.store.transcripts import TableTranscripts
 
@@ -103,6 +98,8 @@ def build(configured: Config) -> App:
         for made in (tables, blobs, queues):
             made.create()
     secrets = TableSecrets(tables, KeyFile(Path(configured.key_file)))
+    sign_ins = TableSignIns(tables)
+    doors = _doors(configured, secrets, sign_ins)
     return App(
         tenants=TableTenants(tables),
         mailboxes=TableMailboxes(tables),
@@ -114,9 +111,12 @@ def build(configured: Config) -> App:
         now=utc_now,
         random=os.urandom,
         sleep=time.sleep,
-        open=functools.partial(_open, configured, secrets, WarmClients(hang_up)),
+        open=doors.open,
         record=_record,
         transcripts=TableTranscripts(tables),
+        sign_ins=sign_ins,
+        microsoft=doors,
+        discover=functools.partial(_discover, doors),
         healthy=functools.partial(_healthy, tables),
     )
 
@@ -132,22 +132,27 @@ def _record() -> Recording:
     return Recorder(utc_now)
 
 
-def _open(configured: Config, secrets: Any, warm: WarmClients, mailbox: Mailbox, watch: Watch = NOBODY) -> Source:
-    """The mailbox on its server, not connected yet. Who watches sees a connection from its beginning."""
+def _doors(configured: Config, secrets: Secrets, sign_ins: SignIns) -> Doors:
     from shared.servers.address_guard import AddressGuard
-    from shared.servers.credential import Credential
     from shared.servers.dial import Dialer
-    from shared.servers.imap import ImapSource
+    from shared.servers.doors import Doors
+    from shared.servers.imap_client import hang_up
+    from shared.servers.token import Cloud, Tokens
+    from shared.servers.warm import WarmClients
 
-    settings = mailbox.settings
-    sealed = mailbox.secret("password") or ""
-    password = secrets.open(mailbox.tenant, mailbox.id, "password", sealed) if sealed else ""
-    dialer = Dialer(AddressGuard(configured.allow_addresses), configured.mail_ca_file, watch=watch)
-    floor = (utc_now() - timedelta(days=settings.days_to_download)).date()
-    # The row's version is part of the key: after any change of settings a new connection is made.
-    waits = watch is NOBODY and settings.polling_minutes <= WARM_MINUTES
-    key = f"{mailbox.tenant}/{mailbox.id}/{mailbox.version}"
-    return ImapSource(settings, Credential(password), dialer, floor, utc_now, (warm, key) if waits else None)
+    try:
+        cloud = Cloud.custom(configured.authority, configured.graph_url)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    dialer = Dialer(AddressGuard(configured.allow_addresses), configured.mail_ca_file)
+    return Doors(secrets, sign_ins, dialer, cloud, Tokens(utc_now), WarmClients(hang_up), utc_now)
+
+
+def _discover(doors: Doors, address: str) -> Discovery:
+    # dnspython costs a tenth of a second to import: only who asks pays for it.
+    from shared.servers.discover import Discoverer
+
+    return Discoverer(doors.dialer, doors.cloud.authority).discover(address)
 
 
 def _healthy(tables: Tables) -> bool:

@@ -31,7 +31,8 @@ class Config:
 
     ``dedicated_timers``: how many mailboxes get a timer function of their own. ``allow_addresses``: networks that mail
     servers may be in although they are not public. ``mail_ca_file``: extra certificate authorities (PEM) for mail
-    servers. ``key_file``: the file that holds the wrapping key where there is no Key Vault.
+    servers. ``key_file``: the file that holds the wrapping key where there is no Key Vault. ``authority`` and
+    ``graph_url``: Microsoft's sign-in and Graph, for national clouds; empty means the global ones.
     """
 
     storage: Storage
@@ -40,6 +41,8 @@ class Config:
     dedicated_timers: int = 50
     allow_addresses: tuple[IPv4Network | IPv6Network, ...] = ()
     mail_ca_file: str = ""
+    authority: str = ""
+    graph_url: str = ""
 
 
 def read(environment: Mapping[str, str]) -> Config:
@@ -51,6 +54,8 @@ def read(environment: Mapping[str, str]) -> Config:
         dedicated_timers=_dedicated_timers(environment),
         allow_addresses=_networks(environment),
         mail_ca_file=environment.get("MAIL_CA_FILE", ""),
+        authority=environment.get("AZURE_AUTHORITY_HOST", ""),
+        graph_url=environment.get("GRAPH_URL", ""),
     )
 
 

@@ -6,11 +6,12 @@ the partition that everything of the tenant lies in. Times are aware UTC. Errors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
+from shared.model.discovery import Discovery
 from shared.model.inbound import Filed, Filing, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import Incident, Note, Status
 from shared.model.mailbox import Mailbox
@@ -388,6 +389,40 @@ class Transcripts(Protocol):
         ...
 
 
+class SignIns(Protocol):
+    """Sign-ins at Microsoft that were begun, each taken once; and the sealed token caches of those that succeeded."""
+
+    def begin(self, state: str, sealed: str, until: datetime, now: datetime) -> None:
+        """Keep what is needed to finish it."""
+        ...
+
+    def take(self, state: str, now: datetime) -> str | None:
+        """What ``begin`` kept, gone for everybody else from now on; None when unknown, taken or too old."""
+        ...
+
+    def cache(self, tenant: str, mailbox: str) -> tuple[str, str]:
+        """The sealed token cache and its version; two empty strings where nobody signed in."""
+        ...
+
+    def put_cache(self, tenant: str, mailbox: str, sealed: str, version: str) -> str:
+        """Replace it if it is still at ``version``; the new version. Raises ``RowChanged``."""
+        ...
+
+    def forget_cache(self, tenant: str, mailbox: str) -> None: ...
+
+
+class Microsoft(Protocol):
+    """Microsoft's sign-in page, for the app that a mailbox names. Raises ``SettingsError``, ``ServerError``."""
+
+    def begin_sign_in(self, mailbox: Mailbox, redirect_uri: str) -> Mapping[str, Any]:
+        """What is needed to finish it; ``auth_uri`` is where the browser goes, ``state`` comes back with it."""
+        ...
+
+    def finish_sign_in(self, mailbox: Mailbox, flow: Mapping[str, Any], params: Mapping[str, str]) -> tuple[str, str]:
+        """Who signed in (for people to read), and the token cache. Raises ``NotAllowed`` for a forged callback."""
+        ...
+
+
 class Queues(Protocol):
     """Doorbells."""
 
@@ -402,8 +437,8 @@ class Queues(Protocol):
 @dataclass(frozen=True, slots=True)
 class App:
     """Everything a flow may use. ``now`` is the clock; ``random`` gives that many unguessable bytes; ``open`` opens
-    a mailbox on its server, ``record`` makes a watch that writes down what it sees; ``sleep`` waits some seconds;
-    ``healthy`` says whether storage answers."""
+    a mailbox on its server, ``record`` makes a watch that writes down what it sees; ``discover`` finds the servers of
+    an address; ``sleep`` waits some seconds; ``healthy`` says whether storage answers."""
 
     tenants: Tenants
     mailboxes: Mailboxes
@@ -418,4 +453,7 @@ class App:
     open: Opener
     record: Callable[[], Recording]
     transcripts: Transcripts
+    sign_ins: SignIns
+    microsoft: Microsoft
+    discover: Callable[[str], Discovery]
     healthy: Callable[[], bool]

@@ -17,6 +17,15 @@ MAX_TRANSCRIPT_MINUTES = 60
 
 SECRET_FIELDS = ("password", "client_secret", "outgoing_password")
 
+_NEEDED_SECRET = {
+    False: ("password", "Give the mailbox's password.", "Server or user name changed: give the password again."),
+    True: (
+        "client_secret",
+        "Give the Value of the app's client secret (Entra > App registrations > Certificates & secrets).",
+        "Client ID or Tenant ID changed: give the client secret again.",
+    ),
+}
+
 CHANGED_MEANWHILE = "Somebody else saved this mailbox meanwhile. Load it again and repeat your change."
 
 
@@ -99,7 +108,7 @@ def _draft(
         settings=settings,
         generation=_generation(app, before, settings),
         created=before.created if before else app.now(),
-        secrets=_sealed(app, tenant, id, before, secrets),
+        secrets=_sealed(app, tenant, id, _still_valid(before, settings), secrets),
         version=before.version if before else "",
     )
 
@@ -188,13 +197,14 @@ def _state(enabled: bool, slot: Slot | None) -> str:
 
 
 def _check_password(before: Mailbox | None, settings: Settings, secrets: Mapping[str, str | None]) -> None:
-    if secrets.get("password"):
+    """A secret must never be sent to a server that it was not meant for (TRUST.md T8)."""
+    field, words, again = _NEEDED_SECRET[settings.uses_sign_in]
+    if secrets.get(field):
         return
-    if before is None or before.secret("password") is None:
-        raise Invalid([("password", "Give the mailbox's password.")])
-    # A stored password must never be sent to a server that it was not meant for (TRUST.md T8).
-    if before.settings.password_target() != settings.password_target():
-        raise Invalid([("password", "Server or user name changed: give the password again.")])
+    if before is None or before.secret(field) is None:
+        raise Invalid([(field, words)])
+    if before.settings.secret_target(field) != settings.secret_target(field):
+        raise Invalid([(field, again)])
 
 
 def _generation(app: App, before: Mailbox | None, settings: Settings) -> str:
@@ -203,14 +213,23 @@ def _generation(app: App, before: Mailbox | None, settings: Settings) -> str:
     return app.random(6).hex()
 
 
+def _still_valid(before: Mailbox | None, settings: Settings) -> dict[str, str]:
+    """The sealed secrets that belong to the new settings as well; the others are forgotten, not kept for later."""
+    if before is None:
+        return {}
+    old = before.settings
+    return {
+        field: sealed for field, sealed in before.secrets if old.secret_target(field) == settings.secret_target(field)
+    }
+
+
 def _sealed(
-    app: App, tenant: str, id: str, before: Mailbox | None, secrets: Mapping[str, str | None]
+    app: App, tenant: str, id: str, kept: dict[str, str], secrets: Mapping[str, str | None]
 ) -> tuple[tuple[str, str], ...]:
-    kept = dict(before.secrets) if before else {}
-    for field in SECRET_FIELDS:
-        if value := secrets.get(field):
-            kept[field] = app.secrets.seal(tenant, id, field, value)
-    return tuple(sorted(kept.items()))
+    new = {
+        field: app.secrets.seal(tenant, id, field, value) for field in SECRET_FIELDS if (value := secrets.get(field))
+    }
+    return tuple(sorted({**kept, **new}.items()))
 
 
 def _schedule(app: App, mailbox: Mailbox, moved: bool) -> None:

@@ -144,19 +144,13 @@ class _Poll:
         self._cursor, self._version = self._app.desk.cursor(self._tenant, self._mailbox.id, self._mailbox.generation)
         first_time = not self._version
         with self._app.open(self._mailbox, self._watch) as source:
-            more = taken = False
-            for arrival in source.new(self._cursor):
-                # At least one mail, however long it took to get here: else nothing would ever come.
-                if taken and self._app.now() - started >= BUDGET:
-                    more = True
-                    break
-                taken = True
-                if not first_time and source.starts_over and self._is_known(arrival):
-                    source.settle(arrival)
-                else:
-                    self._take(source, arrival)
-                if len(self._batch) >= BATCH_MAILS or self._batch_bytes() >= BATCH_BYTES:
-                    self._keep_batch(source)
+            more = False
+            try:
+                more = self._take_all(source, first_time, started)
+            except ServerError:
+                # What was fetched before the connection broke is not fetched again.
+                self._keep_batch(source, connected=False)
+                raise
             self._keep_batch(source)
         log.event(
             "polled",
@@ -167,6 +161,23 @@ class _Poll:
             seconds=(self._app.now() - started).total_seconds(),
         )
         return Polled(self._kept, more)
+
+    def _take_all(self, source: Source, first_time: bool, started: datetime) -> bool:
+        """Take what is new into batches and keep the full ones; whether the time was over before the end."""
+        taken = False
+        for arrival in source.new(self._cursor):
+            # At least one mail, however long it took to get here: else nothing would ever come.
+            if taken and self._app.now() - started >= BUDGET:
+                return True
+            taken = True
+            if not first_time and source.starts_over and self._is_known(arrival):
+                # It was dealt with under its old number, and perhaps is not kept whole: it stays where it is.
+                source.skip(arrival)
+            else:
+                self._take(source, arrival)
+            if len(self._batch) >= BATCH_MAILS or self._batch_bytes() >= BATCH_BYTES:
+                self._keep_batch(source)
+        return False
 
     def end(self, error: InboundError | None, more: bool = False) -> None:
         """Give the mailbox back and write down how it went."""
@@ -226,7 +237,6 @@ class _Poll:
         except ServerError:
             # The connection is gone, perhaps because of this mail: the next poll begins with the ones after it.
             self._put_off(source, arrival)
-            self._keep_batch(source)
             raise
         if raw is not None:
             self._batch.append((self._row(arrival, raw, truncated), raw))
@@ -242,8 +252,9 @@ class _Poll:
             self._app.desk.keep_unfetched(self._tenant, self._row(arrival, b"", False), self._app.now())
             source.skip(arrival)
 
-    def _keep_batch(self, source: Source) -> None:
-        """Raw, then rows, then the cursor, then the bells: the order that loses nothing."""
+    def _keep_batch(self, source: Source, connected: bool = True) -> None:
+        """Raw, then rows, then the cursor, then the bells: the order that loses nothing. After that, and only while
+        we are connected, what the mailbox wants done with mail that is kept."""
         now = self._app.now()
         kept = [replace(mail, sha256=self._app.raw.keep(self._tenant, mail.id, raw)) for mail, raw in self._batch]
         new = self._app.desk.keep(self._tenant, kept, now) if kept else ()
@@ -254,9 +265,10 @@ class _Poll:
         self._kept += len(new)
         if not moved:
             raise _Overtaken
-        source.act()
-        if not self._move_cursor(source.cursor()):
-            raise _Overtaken
+        if connected:
+            source.act()
+            if not self._move_cursor(source.cursor()):
+                raise _Overtaken
         if new:
             self._stay(now)
 
@@ -292,7 +304,8 @@ class _Poll:
             id=inbound_id(self._mailbox.id, self._mailbox.generation, arrival.position),
             mailbox=self._mailbox.id,
             received=arrival.received,
-            size=min(arrival.size, MAX_SIZE),
+            # Graph tells no size beforehand.
+            size=min(max(arrival.size, len(raw)), MAX_SIZE),
             sha256=hashlib.sha256(raw).hexdigest(),
             truncated=truncated,
         )

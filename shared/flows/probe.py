@@ -84,7 +84,8 @@ class ProbeReport:
 class _Stages:
     """A watch that times steps; everything else goes to the recording behind it."""
 
-    def __init__(self, recording: Recording, now: Callable[[], datetime]) -> None:
+    def __init__(self, recording: Recording, now: Callable[[], datetime], by_app: bool) -> None:
+        self._by_app = by_app
         self._recording = recording
         self._now = now
         self._since = now()
@@ -105,7 +106,7 @@ class _Stages:
         before = self.done.get(self.current)
         ms = round((self._now() - self._since).total_seconds() * 1000) + (before.ms if before else 0)
         made = ProbeStep(self.current, TITLES.get(self.current, self.current), "ok", ms, " ".join(self._details))
-        self.done[self.current] = made if error is None else _failed(made, error)
+        self.done[self.current] = made if error is None else _failed(made, error, self._by_app)
         self.current = ""
 
     def detail(self, text: str) -> None:
@@ -132,7 +133,7 @@ class _Stages:
 def probe(app: App, mailbox: Mailbox) -> ProbeReport:
     """Run the path of this mailbox; it may be one that is not saved. Never raises what the settings do wrong."""
     recording = app.record()
-    stages = _Stages(recording, app.now)
+    stages = _Stages(recording, app.now, mailbox.settings.uses_sign_in)
     path = PATHS[mailbox.settings.server_type]
     stages.step(path[0])
     try:
@@ -177,8 +178,10 @@ def _closing(arrivals: Iterator[object]) -> Iterator[None]:
             close()
 
 
-def _failed(step: ProbeStep, error: InboundError) -> ProbeStep:
+def _failed(step: ProbeStep, error: InboundError, by_app: bool) -> ProbeStep:
     field = FIELDS.get(error.code, "")
+    if by_app and field == "password":
+        field = "client_secret"
     return replace(step, state="failed", code=error.code, cause=error.message, fix=error.fix, field=field)
 
 

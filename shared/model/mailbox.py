@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +19,11 @@ MAX_DAYS_TO_DOWNLOAD = 3650
 MAX_WHITELIST = 30_000
 """UTF-16 units: below what one property of Azure Tables holds."""
 
-DEFAULT_PORTS = {"ssl": 993, "starttls": 143, "none": 143}
-"""IMAP's ports: RFC 8314 (implicit TLS), RFC 9051 (the other two)."""
+DEFAULT_PORTS = {
+    "imap": {"ssl": 993, "starttls": 143, "none": 143},
+    "pop3": {"ssl": 995, "starttls": 110, "none": 110},
+}
+"""RFC 8314 (implicit TLS), RFC 9051 and RFC 1939 (the others)."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?$|^[0-9A-Fa-f:]{2,45}$")
@@ -100,6 +104,7 @@ class Settings(BaseModel):
     folder: Annotated[Line, StringConstraints(min_length=1)] = "INBOX"
     after_import: Literal["leave", "mark_read", "move", "delete"] = "leave"
     move_to: Line = ""
+    delete_after_days: int = Field(default=7, ge=0, le=365)
     whitelist_enabled: bool = False
     whitelist: Annotated[str, AfterValidator(_fits_a_property)] = ""
     outgoing: Outgoing = Outgoing()
@@ -108,10 +113,6 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _is_built(self) -> Self:
-        if self.server_type != "imap":
-            raise _field_error("server_type", "Only imap works in this version; pop3 and office365 come later.")
-        if self.auth != "password":
-            raise _field_error("auth", "Only password works in this version; oauth2 comes later.")
         if self.outgoing.enabled:
             raise _field_error("outgoing", "Outgoing mail does not work in this version: enabled must be false.")
         if self.acknowledge:
@@ -120,10 +121,28 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        if not self.host:
-            raise _field_error("host", "Give the server's name, such as imap.example.com.")
-        if not self.username:
-            raise _field_error("username", "Give the user name; often it is the whole e-mail address.")
+        for field, words in self._needed().items():
+            if not getattr(self, field):
+                raise _field_error(field, words)
+        return self
+
+    def _needed(self) -> dict[str, str]:
+        """The fields that this kind of mailbox cannot do without, and what to say when one is empty."""
+        needed: dict[str, str] = {}
+        if self.server_type == "office365":
+            needed["email"] = "Give the mailbox's address, such as support@example.com."
+        else:
+            needed["host"] = f"Give the server's name, such as {self.server_type}.example.com."
+            needed["username"] = "Give the user name; often it is the whole e-mail address."
+        if self.uses_sign_in:
+            needed["client_id"] = "Give the Application (client) ID from Entra > App registrations > the app."
+            needed["tenant_id"] = "Give the Directory (tenant) ID from Entra > Overview."
+        return needed
+
+    @model_validator(mode="after")
+    def _pop3_can_only_leave_or_delete(self) -> Self:
+        if self.server_type == "pop3" and self.after_import in ("mark_read", "move"):
+            raise _field_error("after_import", "POP3 knows no folders and no read mark: use leave or delete.")
         return self
 
     @model_validator(mode="after")
@@ -141,9 +160,16 @@ class Settings(BaseModel):
         return self
 
     @property
+    def uses_sign_in(self) -> bool:
+        """Whether it is opened by OAuth 2.0 tokens of Microsoft rather than by a password."""
+        return self.server_type == "office365" or self.auth == "oauth2"
+
+    @property
     def effective_port(self) -> int:
-        """The port, or the usual one of the chosen security."""
-        return self.port if self.port is not None else DEFAULT_PORTS[self.security]
+        """The port, or the usual one of the server type and the chosen security; 0 for Office 365, which needs none."""
+        if self.server_type == "office365":
+            return 0
+        return self.port if self.port is not None else DEFAULT_PORTS[self.server_type][self.security]
 
     @classmethod
     def stored(cls, fields: dict[str, Any]) -> Self:
@@ -153,13 +179,26 @@ class Settings(BaseModel):
         outgoing = Outgoing.model_construct(**fields.get("outgoing", {}))
         return cls.model_construct(**{**defaults, **fields, "outgoing": outgoing})
 
-    def source_identity(self) -> tuple[str, str, int, str, str]:
+    def source_identity(self) -> tuple[str | int, ...]:
         """What names the place that mail is read from: another one starts with a new cursor."""
+        if self.server_type == "office365":
+            return (self.server_type, self.tenant_id, self.email, self.folder)
         return (self.server_type, self.host, self.effective_port, self.username, self.folder)
 
-    def password_target(self) -> tuple[str, str, int, str, str]:
-        """What a stored password belongs to: a change of any of it asks for the password again (TRUST.md T8)."""
-        return (self.server_type, self.host, self.effective_port, self.username, self.security)
+    def secret_target(self, field: str) -> tuple[str | int, ...]:
+        """What a stored secret belongs to: a change of any of it asks for the secret again, so that it is never sent
+        to somebody it was not meant for (TRUST.md T8)."""
+        if field == "password":
+            return (self.server_type, self.host, self.effective_port, self.username, self.security)
+        if field == "client_secret":
+            return (self.tenant_id, self.client_id)
+        if field == "sign_in":
+            return (self.server_type, self.tenant_id, self.client_id, self.email, self.username)
+        return (self.outgoing.host, self.outgoing.port or 0, self.outgoing.username)
+
+    def sign_in_field(self) -> str:
+        """What a token cache is sealed for: a change of app, tenant or address makes it unreadable."""
+        return "sign_in " + hashlib.sha256(repr(self.secret_target("sign_in")).encode()).hexdigest()[:16]
 
 
 def _field_error(field: str, message: str) -> PydanticCustomError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from shared.errors import AddressForbidden
 
@@ -55,6 +55,26 @@ FORBIDDEN_V6 = tuple(
     )
 )
 
+NEVER = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # this machine, by another name
+        "168.63.129.16/32",
+        "169.254.0.0/16",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/128",
+        "::ffff:0:0/96",  # IPv4 in disguise: who opens an IPv4 network writes it as such
+        "64:ff9b::/96",  # likewise, through NAT64
+        "2002::/16",  # likewise, through 6to4
+        "fd00:ec2::254/128",  # Amazon's metadata service
+        "fd20:ce::254/128",  # Google's
+        "fe80::/10",
+        "ff00::/8",
+    )
+)
+"""No setting opens these: nobody keeps mail there, and what is there hands out this service's own credentials."""
+
 Resolve = Callable[[str, int], Sequence[str]]
 """Every address of a name, as text. Raises what ``socket.getaddrinfo`` raises."""
 
@@ -95,6 +115,8 @@ class AddressGuard:
             return False
         if "%" in text:
             return False  # a zone makes sense only on a link of our own
+        if any(address in network for network in NEVER):
+            return False
         return _is_public(address) or any(address in network for network in self.allowed)
 
 

@@ -59,7 +59,8 @@ class Dialer:
     def encrypt(self, connection: socket.socket, host: str) -> ssl.SSLSocket:
         """TLS on a connected socket, verified for this name; also the second half of STARTTLS."""
         self.watch.step("tls")
-        encrypted = self.context().wrap_socket(connection, server_hostname=host)
+        # A dot at the end says that the name is complete; no certificate has it (RFC 6066, 3).
+        encrypted = self.context().wrap_socket(connection, server_hostname=host.rstrip("."))
         cipher = encrypted.cipher()
         self.watch.note(f"encrypted with {encrypted.version()} {cipher[0] if cipher else ''}".rstrip())
         return encrypted
@@ -71,12 +72,13 @@ class Dialer:
     def _connect(self, addresses: list[str], port: int, until: float) -> socket.socket:
         """The first address that answers; the last one's error when none does."""
         last: OSError = TimeoutError()
-        for address in addresses:
+        for tried, address in enumerate(addresses):
             left = until - time.monotonic()
             if left <= 0:
                 break
             try:
-                connection = socket.create_connection((address, port), timeout=left)
+                # A share for each: one address that swallows everything must not take the time of the others.
+                connection = socket.create_connection((address, port), timeout=left / (len(addresses) - tried))
             except OSError as error:
                 last = error
                 continue

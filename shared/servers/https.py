@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
@@ -49,14 +50,14 @@ def read(response: requests.Response, most: int, seconds: float) -> bytes | None
     come through; see ``translated``.
     """
     until = time.monotonic() + seconds
-    body = bytearray()
+    body = io.BytesIO()  # hands its content out without a second copy: 50 MB stay 50 MB
     while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
-        body += chunk
-        if len(body) > most:
+        body.write(chunk)
+        if body.tell() > most:
             return None
         if time.monotonic() > until:
             raise TimedOut("Microsoft sends a mail or list too slowly.", "The next poll tries again.")
-    return bytes(body)
+    return body.getvalue()
 
 
 def translated(error: Exception) -> InboundError:

@@ -75,7 +75,8 @@ def connect(settings: Settings, dialer: Dialer) -> Any:
     connection = dialer.dial(host, port, security)
     dialer.watch.step("greeting")
     try:
-        client = _Client(host, port, connection, security == "ssl", dialer.watch)
+        # A trailing dot is right for DNS and wrong for the certificate, which imaplib checks after STARTTLS.
+        client = _Client(host.rstrip("."), port, connection, security == "ssl", dialer.watch)
     except BaseException:
         connection.close()
         raise

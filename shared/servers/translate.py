@@ -43,6 +43,9 @@ _THROTTLED = re.compile(
 )
 """Answers that sound like a refusal and are a request to wait (RULES.md 2.18)."""
 
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
+"""The only two of getaddrinfo that judge the name; the others (EAI_AGAIN, EAI_FAIL …) say that DNS is not well."""
+
 _BACKOFF = re.compile(r"Backoff Time: (\d+) milliseconds", re.I)
 _CLEAR_TEXT = re.compile(r"PRIVACYREQUIRED|LOGINDISABLED|plaintext auth", re.I)
 
@@ -63,14 +66,17 @@ def translated(error: Exception, host: str, port: int) -> InboundError:
     where = f"{host}:{port}"
     if isinstance(error, ssl.SSLError):
         return _tls(error, host, port)
-    if isinstance(error, (socket.gaierror, UnicodeError)):
+    # The codec "idna" refuses a host; any other fails on what the server says (3.11 does not name it, 3.13 does).
+    if isinstance(error, socket.gaierror) or (
+        isinstance(error, UnicodeError) and getattr(error, "encoding", "idna") == "idna"
+    ):
         return _name(error, host)
     if isinstance(error, TimeoutError):
         return TimedOut(f"{where} does not answer.", "If this goes on, check server and port, and any firewall.")
     if isinstance(error, ConnectionRefusedError):
         return Unreachable(
             f"{host} answers, but nothing listens on port {port}.",
-            "IMAP uses 993 with SSL, 143 with STARTTLS.",
+            "IMAP uses 993 with SSL, 143 with STARTTLS; POP3 uses 995 and 110.",
         )
     if isinstance(error, CapabilityError):
         return _no_starttls(where)
@@ -87,7 +93,10 @@ def login_refused(error: Exception, host: str) -> InboundError:
     if throttled := _throttled(text):
         return throttled
     if _CLEAR_TEXT.search(text):
-        return TlsRequired(f"{host} takes passwords only over encryption.", "Choose SSL (port 993) or STARTTLS.")
+        return TlsRequired(
+            f"{host} takes passwords only over encryption.",
+            "Choose SSL (port 993 for IMAP, 995 for POP3) or STARTTLS.",
+        )
     return LoginRefused(
         f"{host} does not accept this user name and password.",
         "Check both. Often the user name is the whole e-mail address, and some providers want an app password.",
@@ -133,7 +142,7 @@ def _throttled(text: str) -> ServerError | None:
 
 
 def _name(error: Exception, host: str) -> InboundError:
-    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+    if isinstance(error, socket.gaierror) and error.errno not in _NO_SUCH_NAME:
         return Unreachable(f"The name {host} could not be looked up just now.", "Nothing is wrong with the settings.")
     return HostNotFound(
         f"There is no server called {host}.", "Check the spelling: a name only, without https:// or a path."
@@ -142,16 +151,18 @@ def _name(error: Exception, host: str) -> InboundError:
 
 def _tls(error: ssl.SSLError, host: str, port: int) -> InboundError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        what = _CERTIFICATE.get(error.verify_code, "cannot be trusted")
+        what = _CERTIFICATE.get(getattr(error, "verify_code", 0), "cannot be trusted")
         return CertificateRefused(
             f"The certificate of {host} {what}.",
             "Use the name that the certificate is for, or ask the server's operator for a valid certificate.",
         )
-    if error.reason == "WRONG_VERSION_NUMBER":
+    reason = getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
+    if reason == "WRONG_VERSION_NUMBER":
         return TlsRequired(
-            f"Port {port} of {host} starts without encryption.", "Use port 993 with SSL, or choose STARTTLS."
+            f"Port {port} of {host} starts without encryption.",
+            "Use SSL with port 993 (IMAP) or 995 (POP3), or choose STARTTLS.",
         )
-    if error.reason and "PROTOCOL_VERSION" in error.reason:
+    if "PROTOCOL_VERSION" in reason or reason == "UNSUPPORTED_PROTOCOL":
         return TlsRequired(f"{host} offers only old, unsafe encryption.", "Ask its operator to enable TLS 1.2.")
     return Unreachable(
         f"{host}:{port} broke off while encryption was set up.",

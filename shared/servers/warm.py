@@ -36,6 +36,13 @@ class WarmClients:
             return None
         return client
 
+    def close(self) -> None:
+        """Hang up all that wait."""
+        with self._lock:
+            gone, self._clients = list(self._clients.values()), {}
+        for _, client in gone:
+            self._hang_up(client)
+
     def park(self, key: str, client: Any) -> None:
         """Let a client wait. One that waits there already, one too many and those too old are hung up."""
         with self._lock:

@@ -6,6 +6,7 @@ same transaction that makes its incident, note, number and thread entries (TRUST
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import threading
 from collections import defaultdict
@@ -30,7 +31,7 @@ KEEP_AT_ONCE = 40
 """Mails of one transaction: two rows each, below the 100 operations of Azure Tables."""
 
 INLINE_BODY = 30_000
-"""UTF-16 units of a note's body that a row holds; a longer one lies in Blob, written before the row."""
+"""UTF-16 units of a note's body or a cursor that a row holds; a longer one lies in Blob, written before the row."""
 
 
 TURN_SECONDS = 2.0
@@ -56,14 +57,30 @@ class TableDesk:
     def cursor(self, tenant: str, mailbox: str, generation: str) -> tuple[str, str]:
         """See ``ports.Desk.cursor``."""
         row = self._tables.get(TABLE, tenant, keys.cursor(mailbox, generation))
-        return (row.text("cursor"), row.etag) if row else ("", "")
+        if row is None:
+            return "", ""
+        if name := row.text("name"):
+            # Without it the mailbox is read from its beginning, which doubles nothing.
+            content = self._blobs.read("cursors", name)
+            return (content.decode() if content is not None else ""), row.etag
+        return row.text("cursor"), row.etag
 
     def move_cursor(self, tenant: str, mailbox: str, generation: str, cursor: str, version: str) -> str:
         """See ``ports.Desk.move_cursor``."""
         key = keys.cursor(mailbox, generation)
-        values = {"cursor": cursor}
+        values: dict[str, Value] = {"cursor": cursor}
+        if len(cursor.encode("utf-16-le")) > INLINE_BODY * 2:
+            # POP3 has to remember every mail that is left on the server. Named by its content, so that an older one
+            # that a row still names is never overwritten.
+            name = f"{tenant}/{mailbox}/{hashlib.sha256(cursor.encode()).hexdigest()}"
+            self._blobs.write("cursors", name, cursor.encode())
+            values = {"name": name}
+        before = self._tables.get(TABLE, tenant, key) if version else None
         write = Replace(key, values, version) if version else Insert(key, values)
-        return self._tables.commit(TABLE, tenant, [write])[0]
+        (moved,) = self._tables.commit(TABLE, tenant, [write])
+        if before and before.etag == version and (old := before.text("name")) and old != values.get("name"):
+            self._blobs.delete("cursors", old)
+        return moved
 
     # ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────
 

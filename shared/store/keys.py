@@ -3,6 +3,7 @@
 K:<key id>                              an API key
 MB:<mailbox>                            settings
 MC:<mailbox>:<generation>               cursor
+MT:<mailbox>                            token cache of somebody who signed in for it
 S:<inbound id>                          a mail: outcome, reason, trace
 E:<outcome>:<newest first>:<inbound id> the ledger's index; the range E:pending is the outbox
 D:<group>:<content digest>              which incident holds a mail of this content
@@ -63,6 +64,11 @@ def mailbox(id: str) -> str:
 def cursor(mailbox: str, generation: str) -> str:
     """Key of a mailbox's cursor."""
     return f"MC:{mailbox}:{generation}"
+
+
+def token_cache(mailbox: str) -> str:
+    """Key of a mailbox's token cache."""
+    return f"MT:{mailbox}"
 
 
 def source(inbound: str) -> str:

@@ -1,4 +1,5 @@
-"""Blobs: untouched originals, attachments, and note bodies that are too long for a row. Written once, never changed."""
+"""Blobs: untouched originals, attachments, and note bodies and cursors that are too long for a row. Written once, never
+changed."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 
 from shared.errors import StoreUnavailable
 
-CONTAINERS = ("raw", "attachments", "bodies")
+CONTAINERS = ("raw", "attachments", "bodies", "cursors")
 
 
 class Blobs(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +17,13 @@ from shared.model.mailbox import Settings
 from shared.ports import Arrival, Source
 from shared.servers.credential import Credential
 from shared.servers.imap import ImapSource
+from shared.servers.pop3 import Pop3Source
 from tests.support import dovecot, road
 from tests.support.demo import DemoServer
 from tests.support.mails import mail
 from tests.support.mailserver import MemoryFolder, MemorySource
+from tests.support.microsoft.mailbox import GraphMailbox
+from tests.support.microsoft.server import Microsoft
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FLOOR = NOW - timedelta(days=180)
@@ -36,8 +40,12 @@ class Server(Protocol):
 
     def source(self) -> Source: ...
 
+    def wire(self, raw: bytes, received: datetime) -> bytes:
+        """The bytes that come back for a mail delivered at this time."""
+        return raw
 
-class MemoryServer:
+
+class MemoryServer(Server):
     """The fake."""
 
     def __init__(self) -> None:
@@ -56,7 +64,7 @@ class MemoryServer:
         return MemorySource(self.folder, FLOOR)
 
 
-class ImapServer:
+class ImapServer(Server):
     """A folder on a real IMAP server; a folder of its own so that it can be made anew (that renumbers)."""
 
     def __init__(self, client: IMAPClient, settings: Settings, password: str, ca_file: str = "") -> None:
@@ -93,6 +101,60 @@ class ImapServer:
         )
 
 
+class Pop3Server(Server):
+    """An INBOX on Dovecot, read by POP3, which knows a mail's time only from its Received line."""
+
+    def __init__(self, running: dovecot.Dovecot, security: str) -> None:
+        self.user = f"u{secrets.token_hex(4)}"
+        self.client = running.client(self.user)
+        port = running.ports.pop3s if security == "ssl" else running.ports.pop3
+        self.settings = _settings("localhost", port, security, self.user, "INBOX", server_type="pop3")
+        self.dialer = road.dialer(running.ca_file)
+
+    def wire(self, raw: bytes, received: datetime) -> bytes:
+        if received == NOW:
+            return raw
+        return f"Received: from a by b; {format_datetime(received)}\r\n".encode() + raw
+
+    def deliver(self, raw: bytes, received: datetime = NOW) -> None:
+        self.client.append("INBOX", self.wire(raw, received))
+
+    def delete(self, index: int) -> None:
+        self._expunge([self._uids()[index]])
+
+    def renumber(self) -> None:
+        uids = self._uids()
+        kept = self.client.fetch(uids, ["BODY.PEEK[]"]) if uids else {}
+        for uid in uids:
+            self.client.append("INBOX", kept[uid][b"BODY[]"])
+        self._expunge(uids)
+
+    def _uids(self) -> list[int]:
+        self.client.select_folder("INBOX")
+        return list(self.client.search("ALL"))
+
+    def _expunge(self, uids: list[int]) -> None:
+        self.client.delete_messages(uids)
+        self.client.expunge()
+
+    def source(self) -> Source:
+        credential = Credential(dovecot.PASSWORD)
+        return Pop3Source(self.settings, credential, self.dialer, FLOOR.date(), lambda: datetime.now(UTC))
+
+
+class GraphServer(GraphMailbox, Server):
+    """A mailbox at the stand-in of Microsoft Graph."""
+
+    def deliver(self, raw: bytes, received: datetime = NOW) -> None:  # type: ignore[override]
+        self.box.deliver(raw, received)
+
+
+@pytest.fixture(scope="module")
+def microsoft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Microsoft]:
+    with Microsoft(Path(tmp_path_factory.mktemp("microsoft"))) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def running_dovecot() -> Iterator[dovecot.Dovecot]:
     if not dovecot.installed():
@@ -112,13 +174,26 @@ def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServe
         "memory",
         pytest.param("dovecot ssl", marks=pytest.mark.dovecot),
         pytest.param("dovecot starttls", marks=pytest.mark.dovecot),
+        pytest.param("pop3 ssl", marks=pytest.mark.dovecot),
+        pytest.param("pop3 starttls", marks=pytest.mark.dovecot),
         "demo",
+        "graph",
     ]
 )
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     kind, _, security = request.param.partition(" ")
     if kind == "memory":
         yield MemoryServer()
+        return
+    if kind == "graph":
+        stand_in: Microsoft = request.getfixturevalue("microsoft")
+        yield GraphServer(stand_in, FLOOR)
+        assert stand_in.violations == []
+        return
+    if kind == "pop3":
+        by_pop3 = Pop3Server(request.getfixturevalue("running_dovecot"), security)
+        yield by_pop3
+        by_pop3.client.shutdown()
         return
     folder = f"Box-{secrets.token_hex(4)}"
     if kind == "demo":
@@ -136,9 +211,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     client.logout()
 
 
-def _settings(host: str, port: int, security: str, username: str, folder: str) -> Settings:
+def _settings(host: str, port: int, security: str, username: str, folder: str, **more: Any) -> Settings:
     fields: dict[str, Any] = {"group": "g", "host": host, "port": port, "security": security, "username": username}
-    return Settings.model_validate({**fields, "folder": folder})
+    return Settings.model_validate({**fields, "folder": folder, **more})
 
 
 def _text(number: int) -> bytes:
@@ -272,7 +347,7 @@ def test_a_first_connection_leaves_out_what_is_older_than_the_days_to_download(s
     for number, days in ((1, 400), (2, 200), (3, 100)):
         server.deliver(_text(number), NOW - timedelta(days=days))
     raws, cursor = _poll(server)
-    assert raws == [_text(3)]
+    assert raws == [server.wire(_text(3), NOW - timedelta(days=100))]
     # … and they do not come in later, when there is something new.
     server.deliver(_text(4))
     assert _poll(server, cursor)[0] == [_text(4)]
@@ -281,8 +356,9 @@ def test_a_first_connection_leaves_out_what_is_older_than_the_days_to_download(s
 def test_a_mail_that_is_moved_here_later_is_new_whatever_its_date(server: Server) -> None:
     server.deliver(_text(1))
     _, cursor = _poll(server)
-    server.deliver(_text(2), NOW - timedelta(days=400))
-    assert _poll(server, cursor)[0] == [_text(2)]
+    old = NOW - timedelta(days=400)
+    server.deliver(_text(2), old)
+    assert _poll(server, cursor)[0] == [server.wire(_text(2), old)]
 
 
 def test_a_first_connection_that_was_cut_off_still_leaves_out_old_mail(server: Server) -> None:
@@ -292,7 +368,8 @@ def test_a_first_connection_that_was_cut_off_still_leaves_out_old_mail(server: S
         arrivals = source.new("")
         source.settle(next(arrivals))
         cursor = source.cursor()
-    assert _poll(server, cursor)[0] == [_text(number) for number in (2, 4, 6, 8)]
+    yesterday = NOW - timedelta(days=1)
+    assert _poll(server, cursor)[0] == [server.wire(_text(number), yesterday) for number in (2, 4, 6, 8)]
 
 
 def test_a_renumbered_mailbox_starts_over_under_other_positions(server: Server) -> None:
@@ -336,7 +413,7 @@ def test_size_and_time_are_those_of_the_server(server: Server) -> None:
     server.deliver(_text(1), received)
     with server.source() as source:
         (arrival,) = source.new("")
-    assert arrival == Arrival(arrival.position, len(_text(1)), received)
+    assert arrival == Arrival(arrival.position, len(server.wire(_text(1), received)), received)
 
 
 def test_a_mail_of_megabytes_comes_whole(server: Server) -> None:

@@ -49,8 +49,7 @@ def server() -> Iterator[dovecot.Dovecot]:
 def warm() -> Iterator[WarmClients]:
     clients = WarmClients(hang_up)
     yield clients
-    for key in list(clients._clients):
-        hang_up(clients.take(key))
+    clients.close()
 
 
 class Poller:

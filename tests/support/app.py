@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.flows import convert, mailboxes, poll, tenants
+from shared.model.discovery import Discovery
 from shared.model.doorbell import InboundBell
 from shared.model.inbound import Inbound
 from shared.model.incident import Incident, Note
@@ -22,6 +23,7 @@ from shared.store.queues import MemoryQueues
 from shared.store.raw import Blobs, MemoryBlobs, StoredRawMail
 from shared.store.schedule import TableSchedule
 from shared.store.secrets import TableSecrets
+from shared.store.signins import TableSignIns
 from shared.store.tables import MemoryTables, Tables
 from shared.store.tenants import TableTenants
 from shared.store.transcripts import TableTranscripts
@@ -140,13 +142,32 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
         random=_numbered_bytes(itertools.count(1)),
         sleep=lambda seconds: clock.advance(seconds=seconds),
         open=lambda mailbox, watch=NOBODY: MemorySource(
-            folders.setdefault(mailbox.id, MemoryFolder()), clock.now - timedelta(days=mailbox.settings.days_to_download), watch
+            folders.setdefault(mailbox.id, MemoryFolder()),
+            clock.now - timedelta(days=mailbox.settings.days_to_download),
+            watch,
         ),
         record=lambda: Recorder(clock),
         transcripts=TableTranscripts(tables),
+        sign_ins=TableSignIns(tables),
+        microsoft=NoMicrosoft(),
+        discover=_nothing_found,
         healthy=lambda: True,
     )
     return World(app, clock, tables, blobs, queues, folders)
+
+
+class NoMicrosoft:
+    """A world without Microsoft."""
+
+    def begin_sign_in(self, mailbox: Mailbox, redirect_uri: str) -> dict[str, Any]:
+        return {"state": "the-state", "auth_uri": f"https://login.example/?back={redirect_uri}"}
+
+    def finish_sign_in(self, mailbox: Mailbox, flow: Any, params: Any) -> tuple[str, str]:
+        return mailbox.settings.email, "a token cache"
+
+
+def _nothing_found(address: str) -> Discovery:
+    return Discovery(address, "unknown", None, False, (), (), (), 0.0)
 
 
 def _numbered_bytes(numbers: Iterator[int]) -> Any:

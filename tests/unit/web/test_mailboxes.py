@@ -106,7 +106,6 @@ def test_spaces_around_a_password_belong_to_it(house: House) -> None:
         ({"whitelist": "example.com, b@d@e"}, "whitelist"),
         ({"enabled": "perhaps"}, "enabled"),
         ({"email": "support"}, "email"),
-        ({"server_type": "pop3"}, "server_type"),
         ({"server_type": "exchange"}, "server_type"),
         ({"polling_minuts": 3}, "polling_minuts"),
         ({"outgoing": {"port": 70000}}, "outgoing.port"),

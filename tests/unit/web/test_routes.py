@@ -23,6 +23,7 @@ ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
     ("GET", "/api/mailboxes/{mailbox}/transcript", ADMIN, None),
     ("PUT", "/api/mailboxes/{mailbox}", ADMIN, MAILBOX),
     ("DELETE", "/api/mailboxes/{mailbox}", ADMIN, None),
+    ("GET", "/api/discover", AGENT, None),
     ("GET", "/api/incidents", AGENT, None),
     ("GET", "/api/incidents/{number}", AGENT, None),
     ("GET", "/api/incidents/{number}/attachments/{attachment}", AGENT, None),
@@ -39,8 +40,16 @@ ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
     ("GET", "/incidents/{number}", AGENT, None),
 ]
 
-ELSEWHERE = {("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out"), ("GET", "/static/{name}")}
-"""Open to everybody by their nature; test_signin.py and test_pages.py look at them."""
+ELSEWHERE = {
+    ("GET", "/oauth/start"),
+    ("GET", "/oauth/callback"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-out"),
+    ("GET", "/static/{name}"),
+}
+"""Open to everybody by their nature, or pages of their own; test_signin.py, test_pages.py and test_microsoft.py look
+at them."""
 
 API = [route for route in ROUTES if route[1].startswith("/api/")]
 KEYED = [route for route in API if route[2] != NOBODY]
@@ -72,6 +81,8 @@ def full(house: House) -> House:
 
 def _address(house: House, path: str) -> str:
     """The path to a thing that acme has."""
+    if path == "/api/discover":
+        return f"{path}?address=ann@example.com"
     mail = house.app.desk.ledger(house.acme, None, None, None, "", 1).items[0].id
     return path.format(mailbox="support", number="INC-000001", attachment=f"{mail}-0", seq=1, id=mail, tenant="acme")
 

@@ -98,11 +98,12 @@ def test_a_session_has_the_role_that_its_key_has_now(house: House) -> None:
     assert browser.post("/api/mailboxes/support/poll").status_code == 403
 
 
-@pytest.mark.parametrize("place", [0, 5, -1])
+# The last letter is left alone: base64 lets several of them stand for the same signature.
+@pytest.mark.parametrize("place", [0, 5, -2])
 def test_a_cookie_that_was_tampered_with_is_worth_nothing(house: House, place: int) -> None:
     token = _sign_in(house).cookies["session"]
     letter = "A" if token[place] != "A" else "B"
-    forged = token[:place] + letter + (token[place:][1:] if place >= 0 else "")
+    forged = token[:place] + letter + token[place:][1:]
     answer = house.client(None).get("/api/incidents", headers={"Cookie": f"session={forged}"})
     assert answer.status_code == 401
 

@@ -1,0 +1,94 @@
+"""Microsoft's clouds: where people and apps sign in, and where Graph is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+_GRAPH = "https://graph.microsoft.com"
+_OUTLOOK = "https://outlook.office365.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One of Microsoft's clouds. Tokens of one are worth nothing in another.
+
+    ``authority``: where people and apps sign in. ``graph``: Graph's base with its version. ``graph_resource`` and
+    ``outlook_resource``: what a token is for, which is not where it is sent when a stand-in or proxy answers there.
+    """
+
+    authority: str
+    graph: str
+    graph_resource: str
+    outlook_resource: str
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """A cloud by its name: global, usgov (GCC High), dod, china. Raises ``KeyError``."""
+        authority, graph, outlook = _CLOUDS[name]
+        return cls(authority, f"{graph}/v1.0", graph, outlook)
+
+    @classmethod
+    def custom(cls, authority: str = "", graph_url: str = "") -> Self:
+        """The cloud of AZURE_AUTHORITY_HOST and GRAPH_URL; what is empty is that of the other's cloud.
+
+        Raises ``ValueError`` naming the setting: only https is spoken, and to Graph also http on this machine.
+        """
+        signs_in = _authority(authority)
+        base = graph_url.strip().rstrip("/")
+        known = _known(signs_in, base)
+        _check("GRAPH_URL", base)
+        return cls(signs_in or known.authority, base or known.graph, known.graph_resource, known.outlook_resource)
+
+    @property
+    def graph_scope(self) -> str:
+        """All that was granted to the app at Graph; single permissions cannot be asked for without a person."""
+        return f"{self.graph_resource}/.default"
+
+    @property
+    def outlook_scope(self) -> str:
+        """The same for IMAP, POP and SMTP at Exchange Online."""
+        return f"{self.outlook_resource}/.default"
+
+
+_CLOUDS = {
+    "global": ("https://login.microsoftonline.com", _GRAPH, _OUTLOOK),
+    "usgov": ("https://login.microsoftonline.us", "https://graph.microsoft.us", "https://outlook.office365.us"),
+    "dod": (
+        "https://login.microsoftonline.us",
+        "https://dod-graph.microsoft.us",
+        "https://outlook-dod.office365.us",
+    ),
+    "china": (
+        "https://login.chinacloudapi.cn",
+        "https://microsoftgraph.chinacloudapi.cn",
+        "https://partner.outlook.cn",
+    ),
+}
+
+
+def _authority(text: str) -> str:
+    """Azure's SDKs take AZURE_AUTHORITY_HOST with and without https://."""
+    base = text.strip().rstrip("/")
+    if base and "://" not in base:
+        base = f"https://{base}"
+    if base and (urlsplit(base).scheme != "https" or not urlsplit(base).hostname or urlsplit(base).path):
+        raise ValueError("AZURE_AUTHORITY_HOST must be an https address without a path.")
+    return base
+
+
+def _known(authority: str, graph: str) -> Cloud:
+    """The national cloud that these addresses belong to; a stand-in plays the global one."""
+    for name, (known_authority, known_graph, _) in _CLOUDS.items():
+        if graph.startswith(f"{known_graph}/") or (not graph and authority == known_authority):
+            return Cloud.of(name)
+    return Cloud.of("global")
+
+
+def _check(setting: str, url: str) -> None:
+    parts = urlsplit(url)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    secure = parts.scheme == "https" or (parts.scheme == "http" and local)
+    if url and (not secure or not parts.hostname or not parts.path or parts.query or parts.fragment or parts.username):
+        raise ValueError(f"{setting} must be an https address with its version, like https://graph.microsoft.com/v1.0.")

@@ -1,0 +1,53 @@
+"""To Microsoft's sign-in and back: ``/oauth/start`` and ``/oauth/callback``.
+
+Neither takes an address to go to afterwards: there is nothing to redirect elsewhere (TRUST.md T16).
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from shared.errors import Conflict
+from shared.flows import signin
+from shared.model.mailbox import MAILBOX_ID
+from shared.web import callers
+from shared.web.callers import Admin, TheApp
+from shared.web.pages import render
+
+router = APIRouter()
+
+CALLBACK = "/oauth/callback"
+
+_REFUSED = {
+    "access_denied": ("The sign-in was cancelled. Nothing changed.", "Begin again when you are ready."),
+    "consent_required": (
+        "Microsoft wants an administrator's consent first.",
+        "An administrator opens Entra > Enterprise applications > the app > Permissions and grants it.",
+    ),
+}
+"""What Microsoft sends back instead of a code (RFC 6749, 4.1.2.1), in words; its own text is not shown: anybody could
+have written it into the address."""
+
+
+@router.get("/oauth/start")
+def start(request: Request, app: TheApp, caller: Admin, mailbox: str = "") -> Response:
+    """Send the browser to Microsoft for this mailbox."""
+    if not MAILBOX_ID.fullmatch(mailbox):
+        raise Conflict("No mailbox was named.", "Begin from the mailbox's settings.")
+    back = f"{callers.own_origin(request)}{CALLBACK}"
+    return RedirectResponse(signin.begin(app, caller, mailbox, back), 303)
+
+
+@router.get(CALLBACK)
+def callback(request: Request, app: TheApp, caller: Admin) -> Response:
+    """Microsoft sent the browser back, with a code or with a reason why not."""
+    params = {name: value for name, value in request.query_params.items() if len(value) < 10_000}
+    if "error" in params:
+        message, fix = _REFUSED.get(
+            params["error"], ("Microsoft did not sign you in.", "Begin again from the mailbox's settings.")
+        )
+        raise Conflict(message, fix)
+    mailbox, username = signin.finish(app, caller, params)
+    return render.page(request, "signedin.html", mailbox=mailbox.id, username=username)
