@@ -117,6 +117,7 @@ def build(configured: Config) -> App:
         sign_ins=sign_ins,
         microsoft=doors,
         discover=functools.partial(_discover, doors),
+        needs_no_secret=doors.needs_no_secret,
         healthy=functools.partial(_healthy, tables),
     )
 
@@ -145,7 +146,17 @@ def _doors(configured: Config, secrets: Secrets, sign_ins: SignIns) -> Doors:
     except ValueError as error:
         raise ConfigError(str(error)) from None
     dialer = Dialer(AddressGuard(configured.allow_addresses), configured.mail_ca_file)
-    return Doors(secrets, sign_ins, dialer, cloud, Tokens(utc_now), WarmClients(hang_up), utc_now)
+    tokens, warm = Tokens(utc_now), WarmClients(hang_up)
+    apps = configured.federated_apps
+    assertion = functools.partial(_assertion, configured.storage.client_id) if apps else None
+    return Doors(secrets, sign_ins, dialer, cloud, tokens, warm, utc_now, apps, assertion)
+
+
+def _assertion(client_id: str) -> str:
+    """A token of the app's managed identity that another app may trust as a federated credential: no secret at all
+    (learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity)."""
+    token: str = _credential(client_id).get_token("api://AzureADTokenExchange/.default").token
+    return token
 
 
 def _discover(doors: Doors, address: str) -> Discovery:

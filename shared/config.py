@@ -32,7 +32,8 @@ class Config:
     ``dedicated_timers``: how many mailboxes get a timer function of their own. ``allow_addresses``: networks that mail
     servers may be in although they are not public. ``mail_ca_file``: extra certificate authorities (PEM) for mail
     servers. ``key_file``: the file that holds the wrapping key where there is no Key Vault. ``authority`` and
-    ``graph_url``: Microsoft's sign-in and Graph, for national clouds; empty means the global ones.
+    ``graph_url``: Microsoft's sign-in and Graph, for national clouds; empty means the global ones. ``federated_apps``:
+    (tenant, Entra tenant id, client id) of apps that trust this service's managed identity, so need no secret.
     """
 
     storage: Storage
@@ -43,6 +44,7 @@ class Config:
     mail_ca_file: str = ""
     authority: str = ""
     graph_url: str = ""
+    federated_apps: frozenset[tuple[str, str, str]] = frozenset()
 
 
 def read(environment: Mapping[str, str]) -> Config:
@@ -56,6 +58,7 @@ def read(environment: Mapping[str, str]) -> Config:
         mail_ca_file=environment.get("MAIL_CA_FILE", ""),
         authority=environment.get("AZURE_AUTHORITY_HOST", ""),
         graph_url=environment.get("GRAPH_URL", ""),
+        federated_apps=_federated_apps(environment),
     )
 
 
@@ -93,6 +96,21 @@ def _dedicated_timers(environment: Mapping[str, str]) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 4 or int(text) > MAX_DEDICATED_TIMERS:
         raise ConfigError(f"DEDICATED_TIMERS must be a whole number from 0 to {MAX_DEDICATED_TIMERS}.")
     return int(text)
+
+
+def _federated_apps(environment: Mapping[str, str]) -> frozenset[tuple[str, str, str]]:
+    """``tenant=entra-tenant-id/client-id``, comma separated. Named one by one, because every app that trusts this
+    service's identity would otherwise be open to every tenant of this service."""
+    found = set()
+    for text in environment.get("FEDERATED_APPS", "").split(","):
+        if not text.strip():
+            continue
+        tenant, _, app = text.strip().partition("=")
+        entra_tenant, _, client = app.partition("/")
+        if not (tenant and entra_tenant and client):
+            raise ConfigError("FEDERATED_APPS must be like acme=<Tenant ID>/<Client ID>, separated by commas.")
+        found.add((tenant, entra_tenant.lower(), client.lower()))
+    return frozenset(found)
 
 
 def _networks(environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from shared.model.discovery import Discovery
 from shared.model.inbound import Filed, Filing, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import Incident, Note, Status
-from shared.model.mailbox import Mailbox
+from shared.model.mailbox import Mailbox, Settings
 from shared.model.reason import Outcome
 from shared.model.schedule import Slot
 
@@ -436,9 +436,13 @@ class Queues(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything a flow may use. ``now`` is the clock; ``random`` gives that many unguessable bytes; ``open`` opens
-    a mailbox on its server, ``record`` makes a watch that writes down what it sees; ``discover`` finds the servers of
-    an address; ``sleep`` waits some seconds; ``healthy`` says whether storage answers."""
+    """Everything a flow may use.
+
+    ``now`` is the clock; ``random`` gives that many unguessable bytes; ``sleep`` waits some seconds; ``open`` opens a
+    mailbox on its server, ``record`` makes a watch that writes down what it sees; ``discover`` finds the servers of an
+    address; ``needs_no_secret`` says whether the app that a tenant names at Microsoft trusts our own identity;
+    ``healthy`` says whether storage answers.
+    """
 
     tenants: Tenants
     mailboxes: Mailboxes
@@ -456,4 +460,5 @@ class App:
     sign_ins: SignIns
     microsoft: Microsoft
     discover: Callable[[str], Discovery]
+    needs_no_secret: Callable[[str, Settings], bool]
     healthy: Callable[[], bool]

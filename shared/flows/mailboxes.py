@@ -101,7 +101,8 @@ def _draft(
     settings: Settings,
     secrets: Mapping[str, str | None],
 ) -> Mailbox:
-    _check_password(before, settings, secrets)
+    if not (settings.uses_sign_in and app.needs_no_secret(tenant, settings)):
+        _check_secret(before, settings, secrets)
     return Mailbox(
         tenant=tenant,
         id=id,
@@ -196,7 +197,7 @@ def _state(enabled: bool, slot: Slot | None) -> str:
     return "failing" if slot.failures else "ok"
 
 
-def _check_password(before: Mailbox | None, settings: Settings, secrets: Mapping[str, str | None]) -> None:
+def _check_secret(before: Mailbox | None, settings: Settings, secrets: Mapping[str, str | None]) -> None:
     """A secret must never be sent to a server that it was not meant for (TRUST.md T8)."""
     field, words, again = _NEEDED_SECRET[settings.uses_sign_in]
     if secrets.get(field):

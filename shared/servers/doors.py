@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from shared.errors import RowChanged, SecretLost
-from shared.model.mailbox import Mailbox
+from shared.model.mailbox import Mailbox, Settings
 from shared.ports import NOBODY, Secrets, SignIns, Source, Watch
 from shared.servers.credential import Credential
 from shared.servers.dial import Dialer
@@ -40,6 +40,13 @@ class Doors:
     tokens: Tokens
     warm: WarmClients
     now: Callable[[], datetime]
+    federated_apps: frozenset[tuple[str, str, str]] = frozenset()
+    assertion: Callable[[], str] | None = None
+
+    def needs_no_secret(self, tenant: str, settings: Settings) -> bool:
+        """See ``ports.App.needs_no_secret``."""
+        app = (tenant.partition(".")[0], settings.tenant_id.lower(), settings.client_id.lower())
+        return self.assertion is not None and app in self.federated_apps
 
     def open(self, mailbox: Mailbox, watch: Watch = NOBODY) -> Source:
         """The mailbox on its server, not connected yet. Who watches sees a connection from its beginning."""
@@ -126,6 +133,9 @@ class Doors:
     def _app(self, mailbox: Mailbox) -> AppLogin:
         """The app that the tenant registered. Its secret may be a certificate with its key, as PEM text."""
         secret = self._secret(mailbox, "client_secret")
+        if not secret and self.needs_no_secret(mailbox.tenant, mailbox.settings):
+            settings = mailbox.settings
+            return AppLogin(settings.tenant_id, settings.client_id, assertion=self.assertion)
         is_certificate = secret.lstrip().startswith("-----BEGIN")
         return AppLogin(
             tenant_id=mailbox.settings.tenant_id,

@@ -14,6 +14,7 @@ import pytest
 from infra.local.azurite import Azurite
 from shared import bootstrap
 from shared.config import Config, Storage
+from shared.errors import Invalid
 from shared.flows import convert, mailboxes, poll, tenants
 from shared.flows.probe import ProbeReport, probe
 from shared.model.mailbox import Settings
@@ -161,3 +162,20 @@ def test_what_is_wrong_with_office_365_settings_is_named(
     assert failed.cause.endswith(".")
     assert failed.fix.endswith(".")
     assert secret not in repr(report)
+
+
+def test_an_app_that_trusts_our_identity_needs_no_secret_and_only_for_the_tenant_that_is_named(
+    app: App, microsoft: Microsoft
+) -> None:
+    box = GraphMailbox(microsoft)
+    box.app.assertions.add("of-our-identity")
+    box.deliver(mail())
+    named, other = (tenants.put(app, f"fed-{secrets.token_hex(4)}", "Fed")[0] for _ in range(2))
+    assert isinstance(app.microsoft, Doors)
+    apps = frozenset({(named.slug, box.tenant.id.lower(), box.app.client_id.lower())})
+    doors = replace(app.microsoft, federated_apps=apps, assertion=lambda: "of-our-identity")
+    trusting = replace(app, open=doors.open, needs_no_secret=doors.needs_no_secret)
+    report = probe(trusting, mailboxes.draft(trusting, named.key, "draft", _office(box), {}))
+    assert report.ok, report.steps
+    with pytest.raises(Invalid, match="client secret"):
+        mailboxes.draft(trusting, other.key, "draft", _office(box), {})

@@ -151,6 +151,7 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
         sign_ins=TableSignIns(tables),
         microsoft=NoMicrosoft(),
         discover=_nothing_found,
+        needs_no_secret=lambda tenant, settings: False,
         healthy=lambda: True,
     )
     return World(app, clock, tables, blobs, queues, folders)
