@@ -13,6 +13,8 @@
     │   ├── SignInNotOffered        the server knows no OAuth 2.0
     │   ├── SecretLost              the stored password cannot be read any more
     │   ├── FolderNotFound          no folder of that name
+    │   ├── WrongServer             something answers there, but no mail server of the chosen type
+    │   ├── ServerUnfit             it lacks what it takes to take in each mail once
     │   └── AddressForbidden        the server's address is one this service may not reach
     ├── ServerError                 the far side or the road; the next poll tries again; carries retry_after
     │   ├── Unreachable             no connection, or it broke
@@ -44,15 +46,16 @@ class InboundError(Exception):
     """Base of the tree; not raised itself.
 
     ``message`` and ``fix`` are whole sentences that may be shown to a tenant: they hold no secret, no mail
-    content and no text of a library.
+    content and no text of a library. ``field``: the setting to blame; empty where none is, None where ``code`` says it.
     """
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, message: str, fix: str = "") -> None:
+    def __init__(self, message: str, fix: str = "", *, field: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.fix = fix
+        self.field = field
 
 
 class SettingsError(InboundError):
@@ -127,6 +130,18 @@ class FolderNotFound(SettingsError):
     code = "folder_not_found"
 
 
+class WrongServer(SettingsError):
+    """Another kind of server answers at this place: POP3 for IMAP, SMTP, a web server."""
+
+    code = "wrong_server"
+
+
+class ServerUnfit(SettingsError):
+    """The server speaks the protocol, but cannot tell mails apart (no UIDL, no UIDVALIDITY)."""
+
+    code = "server_unfit"
+
+
 class AddressForbidden(SettingsError):
     """The host resolves to an address that tenants may not reach (loopback, private, metadata)."""
 
@@ -138,8 +153,10 @@ class ServerError(InboundError):
 
     code = "server"
 
-    def __init__(self, message: str, fix: str = "", retry_after: float | None = None) -> None:
-        super().__init__(message, fix)
+    def __init__(
+        self, message: str, fix: str = "", retry_after: float | None = None, *, field: str | None = None
+    ) -> None:
+        super().__init__(message, fix, field=field)
         self.retry_after = retry_after
 
 

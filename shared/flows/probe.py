@@ -12,7 +12,7 @@ from datetime import datetime
 
 from shared.errors import InboundError, ServerError, SettingsError
 from shared.mail.message import parse
-from shared.model.mailbox import Mailbox
+from shared.model.mailbox import Mailbox, Settings
 from shared.ports import App, Recording, Source
 
 TITLES = {
@@ -20,6 +20,7 @@ TITLES = {
     "tcp": "Connect",
     "tls": "Encrypt, and check the certificate",
     "greeting": "Hear the server's greeting",
+    "capabilities": "Ask what the server can do",
     "token": "Get an access token",
     "login": "Log in",
     "folder": "Open the folder",
@@ -30,20 +31,21 @@ TITLES = {
     "outgoing": "Log in to the outgoing server",
 }
 
+_READING = ("list", "fetch", "parse", "permissions", "outgoing")
+
 PATHS = {
-    "imap": ("dns", "tcp", "tls", "greeting", "login", "folder", "list", "fetch", "parse", "permissions", "outgoing"),
-    "pop3": ("dns", "tcp", "tls", "greeting", "login", "list", "fetch", "parse", "permissions", "outgoing"),
-    "office365": ("token", "folder", "list", "fetch", "parse", "permissions", "outgoing"),
+    "imap": ("dns", "tcp", "tls", "greeting", "login", "folder", *_READING),
+    "pop3": ("dns", "tcp", "tls", "greeting", "capabilities", "login", *_READING),
+    "office365": ("token", "folder", *_READING),
 }
-"""The steps of each kind of server, in the order in which they come."""
+"""The steps of each kind of server, in the order in which they come with a password and encryption from the start."""
 
 FIELDS = {
     "host_not_found": "host",
     "address_forbidden": "host",
-    "certificate_refused": "host",
     "tls_required": "security",
-    "unreachable": "port",
-    "timed_out": "port",
+    "wrong_server": "server_type",
+    "server_unfit": "server_type",
     "login_refused": "password",
     "secret_lost": "password",
     "sign_in_not_offered": "auth",
@@ -51,7 +53,20 @@ FIELDS = {
     "secret_expired": "client_secret",
     "mailbox_not_found": "email",
 }
-"""Which input a failure is about, by the error's code."""
+"""Which input a failure is about, by the error's code, where the error itself does not say."""
+
+
+def path_of(settings: Settings) -> tuple[str, ...]:
+    """The steps of these settings, in order: STARTTLS encrypts after the greeting, a sign-in begins with a token."""
+    path = list(PATHS[settings.server_type])
+    if settings.server_type == "office365":
+        return tuple(path)
+    if settings.security == "starttls":
+        path.remove("tls")
+        path.insert(path.index("greeting") + 1, "tls")
+    if settings.uses_sign_in:
+        path.insert(path.index("login"), "token")
+    return tuple(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +149,7 @@ def probe(app: App, mailbox: Mailbox) -> ProbeReport:
     """Run the path of this mailbox; it may be one that is not saved. Never raises what the settings do wrong."""
     recording = app.record()
     stages = _Stages(recording, app.now, mailbox.settings.uses_sign_in)
-    path = PATHS[mailbox.settings.server_type]
+    path = path_of(mailbox.settings)
     stages.step(path[0])
     try:
         with app.open(mailbox, stages) as source:
@@ -145,8 +160,17 @@ def probe(app: App, mailbox: Mailbox) -> ProbeReport:
         stages.finish(error)
     else:
         stages.finish()
-    steps = tuple(stages.done.get(name, _skipped(name, mailbox)) for name in path)
+    steps = _in_order(path, stages.done, mailbox)
     return ProbeReport(all(step.state != "failed" for step in steps), steps, tuple(recording.lines))
+
+
+def _in_order(path: tuple[str, ...], done: dict[str, ProbeStep], mailbox: Mailbox) -> tuple[ProbeStep, ...]:
+    """Every step of the path. What comes after the failed one is skipped, also where a first try had reached it."""
+    failed = next((name for name, step in done.items() if step.state == "failed"), "")
+    # A step that no path foresees must not hide that it failed.
+    names = path if not failed or failed in path else (*path, failed)
+    reached = names[: names.index(failed) + 1] if failed in path else names
+    return tuple(done[name] if name in done and name in reached else _skipped(name, mailbox) for name in names)
 
 
 def _read_one(stages: _Stages, source: Source) -> None:
@@ -182,6 +206,7 @@ def _failed(step: ProbeStep, error: InboundError, by_app: bool) -> ProbeStep:
     field = FIELDS.get(error.code, "")
     if by_app and field == "password":
         field = "client_secret"
+    field = field if error.field is None else error.field
     return replace(step, state="failed", code=error.code, cause=error.message, fix=error.fix, field=field)
 
 

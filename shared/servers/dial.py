@@ -13,7 +13,7 @@ from typing import Literal
 
 from shared.errors import TimedOut
 from shared.ports import NOBODY, Watch
-from shared.servers import tls
+from shared.servers import certificate, tls
 from shared.servers.address_guard import AddressGuard
 
 Security = Literal["ssl", "starttls", "none"]
@@ -23,6 +23,22 @@ CONNECT_SECONDS = 10.0
 
 READ_SECONDS = 30.0
 """For one answer to begin; MailKit waits two minutes, but a function is paid for while it waits."""
+
+
+class NoConnection(TimeoutError):
+    """No address answered: all timeouts sound alike, so each says itself where it happened."""
+
+
+class NoHandshake(TimeoutError):
+    """Connected, and then no answer to the hello of TLS."""
+
+
+class NoGreeting(TimeoutError):
+    """Connected, and then not a word."""
+
+
+class HandshakeBroken(ConnectionError):
+    """The connection broke while encryption was set up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +54,8 @@ class Dialer:
     def dial(self, host: str, port: int, security: Security) -> socket.socket:
         """A connected socket, inside TLS where ``security`` is "ssl". Blocks for ``read_seconds`` at most per read.
 
-        The watch is told "dns", "tcp" and "tls" as each begins. Raises ``AddressForbidden`` and
-        whatever sockets, DNS and TLS raise; see ``translate``.
+        The watch is told "dns", "tcp" and "tls" as each begins. Raises ``AddressForbidden``, ``CertificateRefused``
+        and whatever sockets, DNS and TLS raise; see ``translate``.
         """
         until = time.monotonic() + self.connect_seconds
         self.watch.step("dns")
@@ -49,7 +65,7 @@ class Dialer:
         self.watch.note(f"connected to {host}:{port}")
         try:
             if security == "ssl":
-                connection = self.encrypt(connection, host)
+                connection = self._encrypted(connection, host, until)
             connection.settimeout(self.read_seconds)
         except BaseException:
             connection.close()
@@ -60,7 +76,12 @@ class Dialer:
         """TLS on a connected socket, verified for this name; also the second half of STARTTLS."""
         self.watch.step("tls")
         # A dot at the end says that the name is complete; no certificate has it (RFC 6066, 3).
-        encrypted = self.context().wrap_socket(connection, server_hostname=host.rstrip("."))
+        try:
+            encrypted = self.context().wrap_socket(connection, server_hostname=host.rstrip("."))
+        except TimeoutError as error:
+            raise NoHandshake(*error.args) from error
+        except ConnectionError as error:
+            raise HandshakeBroken(*error.args) from error
         cipher = encrypted.cipher()
         self.watch.note(f"encrypted with {encrypted.version()} {cipher[0] if cipher else ''}".rstrip())
         return encrypted
@@ -69,9 +90,16 @@ class Dialer:
         """The TLS context that every connection is verified with."""
         return tls.context(self.ca_file)
 
+    def _encrypted(self, connection: socket.socket, host: str, until: float) -> ssl.SSLSocket:
+        place = connection.getpeername()[:2]
+        try:
+            return self.encrypt(connection, host)
+        except ssl.SSLCertVerificationError as error:
+            raise certificate.refused(error, host, _second_look(place, host, until)) from error
+
     def _connect(self, addresses: list[str], port: int, until: float) -> socket.socket:
         """The first address that answers; the last one's error when none does."""
-        last: OSError = TimeoutError()
+        last: OSError = NoConnection()
         for tried, address in enumerate(addresses):
             left = until - time.monotonic()
             if left <= 0:
@@ -84,7 +112,22 @@ class Dialer:
                 continue
             connection.settimeout(max(until - time.monotonic(), 0.1))
             return connection
-        raise last
+        raise NoConnection(*last.args) if isinstance(last, TimeoutError) else last
+
+
+def _second_look(place: tuple[str, int], host: str, until: float) -> bytes | None:
+    """The certificate (DER) that was refused, for words: whoever fails to verify it does not get to see it. Nothing
+    goes to that server but the hello of TLS."""
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(place, max(until - time.monotonic(), 0.1)) as connection,
+            unverified.wrap_socket(connection, server_hostname=host.rstrip(".")) as encrypted,
+        ):
+            return encrypted.getpeercert(binary_form=True)
+    except (OSError, ValueError):
+        return None
 
 
 class Deadline:

@@ -1,39 +1,27 @@
 """IMAP (RFC 9051, RFC 3501) as a ``Source``: by UID only, reading without a trace.
 
-The cursor is UIDVALIDITY and the lowest UID that is not settled, with a little memory below it, because servers let
-mails appear late and out of order (PROTOCOLS.md 2.1):
-
-    validity    the folder's UIDVALIDITY; another one means that the server renumbered everything
-    next        every UID below is settled, except those in ``again``
-    recent      settled UIDs among the last WINDOW below ``next``: what is listed there and not in here came late
-    messages    how many the folder held; with UIDNEXT it tells an idle folder by one STATUS
-    first       during the first pass: [UIDNEXT at its start, oldest date wanted]
-    again       UIDs that could not be fetched, with the tries so far
-    todo        settled UIDs that are still to be marked, moved or deleted, as the mailbox wants it after import
+What the cursor holds, and how a late mail is told from a settled one: imap_state.py.
 """
 
 from __future__ import annotations
 
 import imaplib
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Self
 
-from shared.errors import FolderNotFound, MailRefused, ProtocolViolation
+from shared.errors import FolderNotFound, InboundError, MailRefused, ServerUnfit
 from shared.model.mailbox import Settings
 from shared.ports import Arrival
 from shared.servers import imap_after as after_import
 from shared.servers.credential import Credential
 from shared.servers.dial import Dialer
 from shared.servers.imap_client import connect, hang_up, log_in
-from shared.servers.translate import errors_translated
+from shared.servers.imap_state import WINDOW, ImapState
+from shared.servers.imap_folders import there_are
+from shared.servers.translate import errors_translated, opening_refused
 from shared.servers.warm import WarmClients
-
-WINDOW = 32
-"""UIDs below ``next`` that are listed again each time: room for mails that a busy server reveals late."""
 
 LIST_WINDOW = 20_000
 """UIDs of one SEARCH: imaplib refuses an answer over 1,000,000 bytes, which is about 150,000 UIDs."""
@@ -51,54 +39,6 @@ memory whole, 5 MB in parts, in the same time)."""
 
 SESSION_SECONDS = 180
 """A server that drips one byte a second never runs into a read timeout; this ends the session whatever it does."""
-
-
-@dataclass
-class _State:
-    """The cursor, opened."""
-
-    validity: int = 0
-    next: int = 1
-    recent: set[int] = field(default_factory=set)
-    messages: int = 0
-    first: tuple[int, str] | None = None
-    again: dict[int, int] = field(default_factory=dict)
-    todo: set[int] = field(default_factory=set)
-
-    @classmethod
-    def read(cls, cursor: str) -> _State:
-        if not cursor:
-            return cls()
-        stored = json.loads(cursor)
-        return cls(
-            validity=stored["validity"],
-            next=stored["next"],
-            recent=set(stored["recent"]),
-            messages=stored["messages"],
-            first=tuple(stored["first"]) if stored["first"] else None,
-            again={int(uid): tries for uid, tries in stored["again"].items()},
-            todo=set(stored.get("todo", ())),
-        )
-
-    def write(self) -> str:
-        return json.dumps(
-            {
-                "validity": self.validity,
-                "next": self.next,
-                "recent": sorted(uid for uid in self.recent if uid >= self.next - WINDOW),
-                "messages": self.messages,
-                "first": self.first,
-                "again": self.again,
-                "todo": sorted(self.todo),
-            }
-        )
-
-    def is_new(self, uid: int) -> bool:
-        return uid not in self.again and (uid >= self.next or uid not in self.recent)
-
-    def pass_by(self, uid: int) -> None:
-        self.next = max(self.next, uid + 1)
-        self.recent.add(uid)
 
 
 class ImapSource:
@@ -125,7 +65,7 @@ class ImapSource:
         self._now = now
         self._warm = warm
         self._is_warm = False
-        self._state = _State()
+        self._state = ImapState()
         self._starts_over = False
         self._one_by_one = False
         self._upcoming: list[Arrival] = []
@@ -180,7 +120,8 @@ class ImapSource:
         return True
 
     def _translated(self) -> Any:
-        return errors_translated(self._settings.host, self._settings.effective_port)
+        settings = self._settings
+        return errors_translated(settings.host, settings.effective_port, "imap", settings.security)
 
     # ── listing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,7 +136,7 @@ class ImapSource:
 
     def new(self, cursor: str) -> Iterator[Arrival]:
         """See ``ports.Source.new``."""
-        self._state = _State.read(cursor)
+        self._state = ImapState.read(cursor)
         # Something went wrong last time, perhaps because of one mail: then it must be clear because of which.
         self._one_by_one = bool(self._state.again)
         again = dict(self._state.again)
@@ -243,8 +184,8 @@ class ImapSource:
             status = self._client.folder_status(self._settings.folder, ["UIDVALIDITY", "UIDNEXT", "MESSAGES"])
         except imaplib.IMAP4.abort:
             raise
-        except imaplib.IMAP4.error:
-            raise self._no_folder() from None
+        except imaplib.IMAP4.error as error:
+            raise self._not_opened(error) from None
         if status.get(b"UIDVALIDITY") != state.validity or status.get(b"UIDNEXT") != state.next:
             return False
         # Fewer than before (somebody deleted) is remembered: one that then appears late makes the count grow.
@@ -258,7 +199,10 @@ class ImapSource:
         opened = self._select(readonly=True)
         validity = opened.get(b"UIDVALIDITY")
         if validity is None:
-            raise ProtocolViolation("The server gives its mails no lasting numbers (UIDVALIDITY).", "Use POP3.")
+            raise ServerUnfit(
+                "This server gives its mails no lasting numbers (UIDVALIDITY), so mail could be taken in twice.",
+                "Choose POP3 as server type, if the server offers it.",
+            )
         self._messages = int(opened.get(b"EXISTS", 0))
         self._uidnext = int(opened.get(b"UIDNEXT", 0)) or self._highest_uid() + 1
         if validity != self._state.validity:
@@ -271,12 +215,12 @@ class ImapSource:
             return self._client.select_folder(self._settings.folder, readonly=readonly)
         except imaplib.IMAP4.abort:
             raise
-        except imaplib.IMAP4.error:
-            raise self._no_folder() from None
+        except imaplib.IMAP4.error as error:
+            raise self._not_opened(error) from None
 
     def _begin(self, validity: int) -> None:
         """A first pass: the days to download, by date; and what lies in the window now is not what came late."""
-        self._state = _State(validity=validity, first=(self._uidnext, self._floor.isoformat()))
+        self._state = ImapState(validity=validity, first=(self._uidnext, self._floor.isoformat()))
         self._state.recent = set(self._search(f"{max(1, self._uidnext - WINDOW)}:*"))
 
     def _highest_uid(self) -> int:
@@ -341,9 +285,10 @@ class ImapSource:
         self._state.again.pop(uid, None)
         self._state.pass_by(uid)
 
-    def _no_folder(self) -> FolderNotFound:
-        return FolderNotFound(
-            f"There is no folder {self._settings.folder} in this mailbox.", "Check its name, or use INBOX."
+    def _not_opened(self, error: imaplib.IMAP4.error) -> InboundError:
+        settings = self._settings
+        return opening_refused(str(error), settings.host, settings.username) or FolderNotFound(
+            f"There is no folder {settings.folder} in this mailbox.", there_are(self._client)
         )
 
     # ── fetching ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from typing import Any
 from shared.errors import AccessDenied, FolderNotFound
 from shared.model.mailbox import Settings
 from shared.ports import Watch
+from shared.servers.imap_folders import there_are
 
 AT_ONCE = 200
 """UIDs of one command: a line stays far below the 8,192 bytes that servers must take (RFC 7162, 4)."""
@@ -36,7 +37,7 @@ def check(client: Any, settings: Settings, watch: Watch) -> None:
         watch.note("Mail is left as it is.")
         return
     if settings.after_import == "move" and not client.folder_exists(settings.move_to):
-        raise _no_target(settings)
+        raise _no_target(settings, there_are(client))
     if not client.has_capability("ACL"):
         watch.note("The server does not tell beforehand whether this account may change mail.")
         return
@@ -83,9 +84,11 @@ def _refused(error: imaplib.IMAP4.error, settings: Settings) -> FolderNotFound |
     return _not_allowed()
 
 
-def _no_target(settings: Settings) -> FolderNotFound:
+def _no_target(settings: Settings, others: str = "") -> FolderNotFound:
     return FolderNotFound(
-        f"There is no folder {settings.move_to} to move mail to.", "Create it in the mailbox, or name another one."
+        f"There is no folder {settings.move_to} to move mail to.",
+        f"Create it in the mailbox, or name another one. {others}".rstrip(),
+        field="move_to",
     )
 
 
@@ -93,4 +96,5 @@ def _not_allowed() -> AccessDenied:
     return AccessDenied(
         "The server does not let this account change mail in the folder.",
         "The mails are kept here. Give the account the right to change them, or choose to leave mail where it is.",
+        field="after_import",
     )

@@ -17,11 +17,14 @@ from shared.errors import LoginRefused, SignInNotOffered, TlsRequired
 from shared.model.mailbox import Settings
 from shared.ports import Watch
 from shared.servers.credential import Credential, Tokens
-from shared.servers.dial import Dialer
-from shared.servers.translate import login_refused, token_refused
+from shared.servers.dial import Dialer, NoGreeting
+from shared.servers.translate import control_character, login_refused, no_encryption, no_welcome, token_refused
 
 # imapclient logs whole conversations at DEBUG; ours is the transcript, which knows what to strike out.
 logging.getLogger("imapclient").setLevel(logging.CRITICAL)
+
+
+_WELCOMES = (b"* OK", b"* PREAUTH")
 
 
 class _Imap(imaplib.IMAP4):
@@ -30,7 +33,16 @@ class _Imap(imaplib.IMAP4):
     def __init__(self, host: str, port: int, connection: socket.socket, watch: Watch) -> None:
         self._connection = connection
         self._watch = watch
-        super().__init__(host, port)
+        self._greeting: bytes | None = None
+        where = f"{host}:{port}"
+        try:
+            super().__init__(host, port)
+        except TimeoutError as error:
+            raise NoGreeting(*error.args) from error
+        except (imaplib.IMAP4.error, ConnectionError) as error:
+            if (self._greeting or b"").upper().startswith(_WELCOMES):
+                raise
+            raise no_welcome(self._greeting or b"", where) from error
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
         return self._connection
@@ -43,6 +55,7 @@ class _Imap(imaplib.IMAP4):
     def readline(self) -> bytes:
         """A line from the server."""
         line = super().readline()
+        self._greeting = line if self._greeting is None else self._greeting
         self._watch.received(line)
         return line
 
@@ -96,6 +109,8 @@ def log_in(client: Any, settings: Settings, credential: Credential, watch: Watch
         return
     watch.step("login")
     watch.secret(credential.password)
+    _check_control(settings.username, "username")
+    _check_control(credential.password, "password")
     watch.private(True)
     try:
         _log_in_by_password(client, settings, credential.password)
@@ -105,6 +120,12 @@ def log_in(client: Any, settings: Settings, credential: Credential, watch: Watch
         raise login_refused(error, settings.host) from None
     finally:
         watch.private(False)
+
+
+def _check_control(text: str, field: str) -> None:
+    """imaplib sends a line break as it is, and there it begins a command (TRUST.md T5)."""
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise control_character(field)
 
 
 def _log_in_by_password(client: Any, settings: Settings, password: str) -> None:
@@ -130,7 +151,8 @@ def _login(client: Any, settings: Settings, password: str) -> None:
     if not password.isascii() or not settings.username.isascii():
         raise LoginRefused(
             f"{settings.host} offers only an old log-in that cannot carry every letter of this password.",
-            "Change the password to letters, digits and signs of the English keyboard, or use an app password.",
+            "Change the password (or user name) to letters, digits and signs of the English keyboard, or use an app "
+            "password.",
         )
     client.login(settings.username, password)
 
@@ -149,7 +171,8 @@ def _log_in_by_token(client: Any, settings: Settings, tokens: Tokens, watch: Wat
     mechanism = "OAUTHBEARER" if not client.has_capability("AUTH=XOAUTH2") else "XOAUTH2"
     if not client.has_capability(f"AUTH={mechanism}"):
         raise SignInNotOffered(
-            f"{settings.host} does not offer signing in by OAuth 2.0.", "Choose a password, or another server."
+            f"{settings.host} does not offer signing in by OAuth 2.0.",
+            "Choose password as the way to log in; if this is Microsoft 365, use outlook.office365.com as server name.",
         )
     for renew in (False, True):
         watch.step("token")
@@ -197,6 +220,11 @@ def hang_up(client: Any) -> None:
 def _start_tls(client: Any, host: str, dialer: Dialer) -> None:
     if client._imap.state == "AUTH":
         # A greeting of PREAUTH forbids STARTTLS: somebody in the middle may want clear text (nostarttls.secvuln.info).
-        raise TlsRequired(f"{host} refuses encryption on this port.", "Use port 993 with SSL.")
+        raise no_encryption(host, "imap")
     dialer.watch.step("tls")
-    client.starttls(dialer.context())
+    try:
+        client.starttls(dialer.context())
+    except imaplib.IMAP4.abort:
+        raise
+    except imaplib.IMAP4.error:  # not offered, or offered and refused
+        raise no_encryption(f"{host}:{client.port}", "imap") from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ from shared.errors import (
     MailRefused,
     ProtocolViolation,
     ServerError,
-    SettingsError,
+    ServerUnfit,
     SignInNotOffered,
     Throttled,
     Unreachable,
@@ -37,9 +38,18 @@ from shared.model.mailbox import Settings
 from shared.ports import Arrival
 from shared.servers.credential import Credential, Tokens
 from shared.servers.dial import Dialer
-from shared.servers.pop3_client import Pop3Client, Refused, control_character
+from shared.servers.pop3_client import Pop3Client, Refused
 from shared.servers.pop3_state import HASH_BYTES, State
-from shared.servers.translate import errors_translated, login_refused, token_refused
+from shared.servers.translate import (
+    asked_to_wait,
+    control_character,
+    errors_translated,
+    in_use,
+    login_refused,
+    not_enabled,
+    special_refusal,
+    token_refused,
+)
 
 SESSION_SECONDS = 180
 """The end of a conversation, whatever the server does; as with IMAP."""
@@ -165,7 +175,8 @@ class Pop3Source:
             self._client.connect(settings.security)
         except Refused as refused:
             raise self._transient(refused) or Unreachable(
-                f"{settings.host} takes no connections just now.", "The next poll tries again."
+                f"{settings.host} takes no connections just now.",
+                "The next poll tries again; nothing is wrong with the settings as far as this shows.",
             ) from refused
 
     def __exit__(self, *exception: object) -> None:
@@ -177,14 +188,14 @@ class Pop3Source:
         self._client.close()
 
     def _log_in(self) -> None:
-        user = _checked(self._settings.username or self._settings.email)
+        user = _checked(self._settings.username or self._settings.email, "username")
         try:
             if self._credential.tokens is not None:
                 self._sign_in(user, self._credential.tokens)
             else:
                 self._watch.step("login")
                 self._watch.secret(self._credential.password)
-                self._log_in_with(user, _checked(self._credential.password))
+                self._log_in_with(user, _checked(self._credential.password, "password"))
         except Refused as refused:
             raise self._login_refused(refused) from None
 
@@ -208,7 +219,8 @@ class Pop3Source:
         if "XOAUTH2" not in mechanisms:
             raise SignInNotOffered(
                 f"{self._settings.host} does not offer signing in by OAuth 2.0.",
-                "Choose a password, or another server.",
+                "Choose password as the way to log in; if this is Microsoft 365, use outlook.office365.com as server "
+                "name.",
             )
         try:
             self._watch.step("token")
@@ -234,10 +246,7 @@ class Pop3Source:
             return transient
         host = self._settings.host
         if refused.code == "SYS/PERM":
-            return AccessDenied(
-                f"{host} does not open this mailbox by POP3.",
-                "Often POP3 must be switched on in the mailbox's own settings at the provider.",
-            )
+            return special_refusal(refused.text, host) or not_enabled(host, "POP3")
         if self._credential.tokens is not None:
             return token_refused(refused, refused.challenge, host)
         return login_refused(refused, host)
@@ -247,12 +256,9 @@ class Pop3Source:
         if refused.code == "LOGIN-DELAY":
             pause = re.match(r"\d{1,6}", self._client.capabilities.get("LOGIN-DELAY", ""))
             seconds = float(pause.group()) if pause else None
-            return Throttled("The mail server wants longer pauses between polls.", "Poll less often.", seconds)
+            return _longer_pauses(seconds)
         if refused.code == "IN-USE" or (not refused.code and _IN_USE.search(refused.text)):
-            return Throttled(
-                "Another program has the mailbox open.",
-                "The next poll tries again. If it stays so, close other programs that read this mailbox by POP3.",
-            )
+            return in_use()
         if refused.code == "SYS/TEMP":
             return Unreachable("The mail server has trouble of its own just now.", "The next poll tries again.")
         if not refused.code and _BUSY.search(refused.text):
@@ -261,7 +267,8 @@ class Pop3Source:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        with errors_translated(self._settings.host, self._settings.effective_port):
+        settings = self._settings
+        with errors_translated(settings.host, settings.effective_port, "pop3", settings.security):
             try:
                 yield
             except Refused as refused:
@@ -381,9 +388,9 @@ class Pop3Source:
         except Refused as refused:
             if self._transient(refused):
                 raise
-            raise SettingsError(
+            raise ServerUnfit(
                 "This server cannot tell mails apart (it has no UIDL), so mail could be taken in twice.",
-                "Use IMAP, which most servers offer as well.",
+                "Choose IMAP as server type, which most servers offer as well.",
             ) from None
         found = [_numbered(line) for line in lines]
         if None in found:
@@ -690,11 +697,22 @@ def _dated(head: bytes) -> datetime | None:
     return None
 
 
-def _checked(text: str) -> str:
+def _checked(text: str, field: str = "") -> str:
     """A line break would be a command, and NUL or 0x01 an end within SASL (TRUST.md T5)."""
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
-        raise control_character()
+        raise control_character(field)
     return text
+
+
+def _longer_pauses(seconds: float | None) -> Throttled:
+    """For LOGIN-DELAY (RFC 2449, 6.5)."""
+    minutes = f"at least {max(1, math.ceil(seconds / 60))} minutes" if seconds else "a longer time"
+    return Throttled(
+        "The mail server wants longer pauses between polls.",
+        f"Set the polling frequency to {minutes}; until then polling slows down by itself.",
+        seconds,
+        field="polling_minutes",
+    )
 
 
 def _cram(user: str, password: str, challenge: bytes) -> bytes:
@@ -710,4 +728,5 @@ def _not_deleted() -> AccessDenied:
     return AccessDenied(
         "The server does not delete the mails that were taken in.",
         "The mails are kept here. Give the account the right to delete by POP3, or choose to leave mail where it is.",
+        field="after_import",
     )

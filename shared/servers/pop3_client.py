@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-from shared.errors import ProtocolViolation, SettingsError, TimedOut, TlsRequired
-from shared.servers.dial import Dialer, Security
+from shared.errors import ProtocolViolation, TimedOut
+from shared.servers.dial import Dialer, NoGreeting, Security
+from shared.servers.translate import control_character, hung_up_at_once, no_encryption, stranger
 
 ANSWER_BYTES = 8 * 1024
 """Of a status line. RFC 2449 allows 512; some servers put a sentence and a link into a refusal."""
@@ -35,14 +36,10 @@ CHUNK_BYTES = 64 * 1024
 SASL_STEPS = 4
 """Challenges of one log-in; no mechanism here has more than two."""
 
-IMPLICIT_TLS_PORT = 995
-"""RFC 8314."""
-
 Item = TypeVar("Item")
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _CODE = re.compile(r"\[([A-Z0-9/-]{1,40})\] ?", re.I)
-_STRANGERS = ((b"* ", "an IMAP server"), (b"220", "a server for sending mail (SMTP)"), (b"HTTP/", "a web server"))
 
 
 class Refused(Exception):
@@ -92,7 +89,7 @@ class Pop3Client:
         self._socket = self._dialer.dial(self._host, self._port, security)
         try:
             self._dialer.watch.step("greeting")
-            self._greet(security)
+            self._greet()
             if security == "starttls":
                 self._start_tls()
             self._dialer.watch.step("capabilities")
@@ -115,27 +112,25 @@ class Pop3Client:
         finally:
             self.close()
 
-    def _greet(self, security: Security) -> None:
+    def _greet(self) -> None:
         try:
             line = self._line()
-        except TimeoutError:
-            if self._port == IMPLICIT_TLS_PORT and security != "ssl":
-                raise TlsRequired("Port 995 expects encryption from the start.", "Choose SSL.") from None
-            raise
-        for start, what in _STRANGERS:
-            if line.startswith(start):
-                raise SettingsError(f"{self._host}:{self._port} is {what}, not POP3.", "Check server type and port.")
+        except TimeoutError as error:
+            raise NoGreeting(*error.args) from error
+        except ConnectionError as error:
+            raise hung_up_at_once(f"{self._host}:{self._port}") from error
+        if other := stranger(line, f"{self._host}:{self._port}", "pop3"):
+            raise other
         self._status(line)
 
     def _start_tls(self) -> None:
         """STLS. What arrived with the answer was sent in clear by whoever is in the middle, to be taken for an answer
         inside encryption (nostarttls.secvuln.info): it is thrown away."""
+        self._watch.step("tls")
         try:
             self.command("STLS")
         except Refused:
-            raise TlsRequired(
-                f"{self._host}:{self._port} does not offer encryption on this port.", "Use port 995 with SSL."
-            ) from None
+            raise no_encryption(f"{self._host}:{self._port}", "pop3") from None
         if self._buffer:
             self._watch.note("bytes sent in clear after STLS were thrown away")
             self._buffer.clear()
@@ -246,7 +241,7 @@ class Pop3Client:
         if text[:4].upper() == "-ERR":
             raise Refused(text[4:].strip())
         self.close()
-        raise ProtocolViolation(f"{self._host}:{self._port} does not speak POP3.", "Check server type and port.")
+        raise ProtocolViolation(f"{self._host}:{self._port} does not speak POP3.", "Check server type and port. POP3 uses 995 with SSL.")
 
     def _line(self) -> bytes:
         line = self._read_line()
@@ -321,13 +316,6 @@ class Pop3Client:
         if left <= 0:
             raise TimedOut("The mail server is too slow.", "The next poll goes on where this one ended.")
         return min(left, most)
-
-
-def control_character() -> SettingsError:
-    """What nobody types on purpose."""
-    return SettingsError(
-        "The user name or password contains a line break or another control character.", "Paste it again."
-    )
 
 
 def take_body(buffer: bytearray, starts_line: bool, line_end: bytes = b"\r\n") -> tuple[bytes, bool, bool]:

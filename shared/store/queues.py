@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
@@ -48,22 +45,6 @@ class AzureQueues:
             self._clients[queue].send_message(text, time_to_live=FOREVER)
         except AzureError as error:
             raise _unavailable(error) from error
-
-
-@dataclass
-class MemoryQueues:
-    """Bells in memory, in the order they were rung; a test takes them out by hand."""
-
-    inbound: deque[str] = field(default_factory=deque)
-    polls: deque[str] = field(default_factory=deque)
-
-    def ring_inbound(self, tenant: str, mailbox: str, id: str) -> None:
-        """See ``ports.Queues.ring_inbound``."""
-        self.inbound.append(InboundBell(tenant, mailbox, id).encode())
-
-    def ring_poll(self, tenant: str, mailbox: str) -> None:
-        """See ``ports.Queues.ring_poll``."""
-        self.polls.append(PollBell(tenant, mailbox).encode())
 
 
 def _unavailable(error: AzureError) -> StoreUnavailable:

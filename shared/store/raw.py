@@ -4,7 +4,6 @@ changed."""
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
@@ -72,25 +71,6 @@ class AzureBlobs:
             return
         except AzureError as error:
             raise _unavailable(error) from error
-
-
-@dataclass
-class MemoryBlobs:
-    """The same promises in memory."""
-
-    content: dict[tuple[str, str], bytes] = field(default_factory=dict)
-
-    def write(self, container: str, name: str, content: bytes) -> bool:
-        """See ``Blobs.write``."""
-        return self.content.setdefault((container, name), content) is content
-
-    def read(self, container: str, name: str) -> bytes | None:
-        """See ``Blobs.read``."""
-        return self.content.get((container, name))
-
-    def delete(self, container: str, name: str) -> None:
-        """See ``Blobs.delete``."""
-        self.content.pop((container, name), None)
 
 
 class StoredRawMail:

@@ -1,17 +1,14 @@
 """The seam to Azure Tables: four verbs, and the limits that neither the SDK nor Azurite enforce.
 
-``AzureTables`` is the real one (Azure and Azurite), ``MemoryTables`` the one for fast tests; both keep the promises of
-tests/contract/test_tables.py.
+``AzureTables`` is the real one (Azure and Azurite); the fake of the fast tests keeps the same promises
+(tests/contract/test_tables.py).
 """
 
 from __future__ import annotations
 
-import itertools
-import json
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
@@ -178,8 +175,6 @@ def _row_size(values: Values) -> int:
     return size
 
 
-# ── Azure ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
 _CONFLICTS = {"EntityAlreadyExists", "UpdateConditionNotSatisfied", "ResourceNotFound", "EntityNotFound"}
 
 
@@ -297,65 +292,3 @@ def _unavailable(error: AzureError) -> StoreUnavailable:
     # The class and status say enough for a log; the SDK's text may quote keys and values.
     status = getattr(error, "status_code", None)
     return StoreUnavailable(f"Table storage: {type(error).__name__}{f' {status}' if status else ''}")
-
-
-# ── memory ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass
-class MemoryTables:
-    """The same promises in memory, for tests that need no disk. Values go through JSON, so nothing is shared."""
-
-    rows: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
-    _etags: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def get(self, table: str, partition: str, key: str) -> Row | None:
-        """See ``Tables.get``."""
-        found = self.rows.get((table, partition, key))
-        return None if found is None else Row(partition, key, json.loads(found[0]), found[1])
-
-    def query(
-        self,
-        table: str,
-        partition: str | None,
-        start: str = "",
-        end: str = "",
-        where: Sequence[Where] = (),
-        page: int = 1000,
-        columns: Sequence[str] = (),
-    ) -> Iterator[Row]:
-        """See ``Tables.query``."""
-        with self._lock:
-            keys = sorted(key for key in self.rows if key[0] == table and partition in (None, key[1]))
-        for key in keys:
-            if key[2] < start or (end and key[2] >= end):
-                continue
-            row = self.get(*key)
-            if row is not None and all(condition.holds(row.values) for condition in where):
-                yield row
-
-    def commit(self, table: str, partition: str, operations: Sequence[Operation]) -> tuple[str, ...]:
-        """See ``Tables.commit``."""
-        check_limits(operations)
-        with self._lock:
-            for operation in operations:
-                self._check((table, partition, operation.key), operation)
-            return tuple(self._apply((table, partition, operation.key), operation) for operation in operations)
-
-    def _check(self, key: tuple[str, str, str], operation: Operation) -> None:
-        found = self.rows.get(key)
-        if isinstance(operation, Insert) and found is not None:
-            raise RowChanged("A row is there already.")
-        if isinstance(operation, (Replace, Delete)) and (
-            found is None or (operation.etag and operation.etag != found[1])
-        ):
-            raise RowChanged("A row is not as it was read.")
-
-    def _apply(self, key: tuple[str, str, str], operation: Operation) -> str:
-        if isinstance(operation, Delete):
-            del self.rows[key]
-            return ""
-        etag = f'W/"{next(self._etags)}"'
-        self.rows[key] = (json.dumps(dict(operation.values)), etag)
-        return etag

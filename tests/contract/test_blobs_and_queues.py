@@ -11,7 +11,8 @@ from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy
 from infra.local.azurite import Azurite
 from shared.model.doorbell import InboundBell, PollBell
 from shared.store.queues import AzureQueues
-from shared.store.raw import AzureBlobs, Blobs, MemoryBlobs
+from shared.store.raw import AzureBlobs, Blobs
+from tests.support.memory import MemoryBlobs
 
 
 @pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.azurite)])

@@ -9,17 +9,8 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from shared.errors import RowChanged, StoreUnavailable, TooLarge
-from shared.store.tables import (
-    AzureTables,
-    Delete,
-    Insert,
-    MemoryTables,
-    Operation,
-    Replace,
-    Tables,
-    Upsert,
-    Where,
-)
+from shared.store.tables import AzureTables, Delete, Insert, Operation, Replace, Tables, Upsert, Where
+from tests.support.memory import MemoryTables
 
 T = "desk"
 

@@ -19,15 +19,15 @@ from shared.ports import NOBODY, App
 from shared.servers.transcript import Recorder
 from shared.store.desk import TableDesk
 from shared.store.mailboxes import TableMailboxes
-from shared.store.queues import MemoryQueues
-from shared.store.raw import Blobs, MemoryBlobs, StoredRawMail
+from shared.store.raw import Blobs, StoredRawMail
 from shared.store.schedule import TableSchedule
 from shared.store.secrets import TableSecrets
 from shared.store.signins import TableSignIns
-from shared.store.tables import MemoryTables, Tables
+from shared.store.tables import Tables
 from shared.store.tenants import TableTenants
 from shared.store.transcripts import TableTranscripts
 from tests.support.mailserver import MemoryFolder, MemorySource
+from tests.support.memory import MemoryBlobs, MemoryQueues, MemoryTables
 
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 

@@ -8,9 +8,9 @@ from typing import Literal, TypeVar
 
 from shared.errors import StoreUnavailable
 from shared.model.doorbell import InboundBell, PollBell
-from shared.store.queues import MemoryQueues
 from shared.store.raw import Blobs
 from shared.store.tables import Operation, Row, Tables, Where
+from tests.support.memory import MemoryQueues
 
 Result = TypeVar("Result")
 

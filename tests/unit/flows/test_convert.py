@@ -11,11 +11,10 @@ from shared.model.doorbell import InboundBell
 from shared.model.inbound import Filed, Filing, Inbound
 from shared.model.reason import Outcome
 from shared.store.desk import INLINE_BODY, TableDesk
-from shared.store.raw import MemoryBlobs
-from shared.store.tables import MemoryTables
 from tests.support.app import World
 from tests.support.checker import Stored, violations
 from tests.support.mails import mail
+from tests.support.memory import MemoryBlobs, MemoryTables
 
 QUESTION = mail(text="The question.")
 

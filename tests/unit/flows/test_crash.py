@@ -15,12 +15,13 @@ from shared.model.doorbell import InboundBell
 from shared.model.inbound import Filed, Filing, Kept
 from shared.ports import App
 from shared.store.desk import TableDesk
-from shared.store.raw import Blobs, MemoryBlobs, StoredRawMail
-from shared.store.tables import MemoryTables, Operation, Tables
+from shared.store.raw import Blobs, StoredRawMail
+from shared.store.tables import Operation, Tables
 from tests.support.app import World, make_app
 from tests.support.checker import Stored, violations
 from tests.support.failing import FailingBlobs, FailingQueues, FailingTables, Fault, Kind
 from tests.support.mails import mail
+from tests.support.memory import MemoryBlobs, MemoryTables
 
 QUESTION = mail(text="The question.", message_id="<q@example.com>", cc="bob@example.net")
 ANSWER = mail(

@@ -13,9 +13,9 @@ from shared.model.doorbell import PollBell
 from shared.model.mailbox import Mailbox, Settings
 from shared.model.reason import Outcome
 from shared.model.schedule import Slot
-from shared.store.tables import MemoryTables
 from tests.support.app import World
 from tests.support.mails import mail
+from tests.support.memory import MemoryTables
 
 FIELDS = {"group": "Support", "host": "imap.example.org", "username": "support", "email": "support@example.org"}
 

@@ -6,8 +6,8 @@ import pytest
 
 from shared.errors import Invalid, NotFound, NotSignedIn
 from shared.flows import tenants
-from shared.store.tables import MemoryTables
 from tests.support.app import World
+from tests.support.memory import MemoryTables
 
 
 def refusal(world: World, text: str) -> str:

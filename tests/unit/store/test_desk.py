@@ -12,9 +12,8 @@ from shared.model.inbound import Decision, Filing, Inbound, Kept, Step, ThreadEn
 from shared.model.incident import Body, Incident, Status
 from shared.model.reason import Outcome, Reason
 from shared.store.desk import KEEP_AT_ONCE, TableDesk
-from shared.store.raw import MemoryBlobs
-from shared.store.tables import MemoryTables
 from tests.support.checker import violations
+from tests.support.memory import MemoryBlobs, MemoryTables
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 ANN = Address("Ann", "ann@example.com")

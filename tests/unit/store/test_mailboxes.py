@@ -10,7 +10,8 @@ import pytest
 from shared.errors import RowChanged
 from shared.model.mailbox import Mailbox, Settings
 from shared.store.mailboxes import TableMailboxes
-from shared.store.tables import Insert, MemoryTables
+from shared.store.tables import Insert
+from tests.support.memory import MemoryTables
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 FIELDS: dict[str, Any] = {"group": "Support", "host": "imap.example.org", "username": "support"}

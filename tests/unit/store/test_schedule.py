@@ -8,7 +8,7 @@ import pytest
 from shared.errors import RowChanged
 from shared.model.schedule import SLACK, Slot
 from shared.store.schedule import TableSchedule
-from shared.store.tables import MemoryTables
+from tests.support.memory import MemoryTables
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import pytest
 from shared.config import ConfigError
 from shared.errors import InboundError
 from shared.store.secrets import KeyFile, TableSecrets
-from shared.store.tables import MemoryTables
+from tests.support.memory import MemoryTables
 
 PLACES = [("acme.1", "support", "password"), ("other.1", "sales", "client_secret")]
 

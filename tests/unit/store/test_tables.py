@@ -11,7 +11,6 @@ from shared.store.tables import (
     MAX_TEXT,
     Delete,
     Insert,
-    MemoryTables,
     Operation,
     Replace,
     Upsert,
@@ -19,6 +18,7 @@ from shared.store.tables import (
     Where,
     check_limits,
 )
+from tests.support.memory import MemoryTables
 
 
 def row(size: int) -> dict[str, Value]:

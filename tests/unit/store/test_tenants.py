@@ -6,8 +6,8 @@ import pytest
 
 from shared.errors import RowChanged
 from shared.ports import ApiKey
-from shared.store.tables import MemoryTables
 from shared.store.tenants import TableTenants
+from tests.support.memory import MemoryTables
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 KEY = ApiKey("0a1b", "admin", "Anna's laptop", "digest", NOON)

@@ -8,8 +8,7 @@ import pytest
 
 from shared.model.doorbell import PollBell
 from shared.model.mailbox import Settings
-from shared.store.raw import MemoryBlobs
-from shared.store.tables import MemoryTables
+from tests.support.memory import MemoryBlobs, MemoryTables
 from tests.unit.web.house import SETTINGS, House
 
 CANARY = "canary-p4ssw0rd"
