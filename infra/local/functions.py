@@ -1,6 +1,6 @@
 """The functions of an app as its registration tells them, and what Azure's host would refuse about them.
 
-Python's own library accepts much that only the host refuses, after a deployment (PLATFORM.md 0.4 and 2): the
+Python's own library accepts much that only the host refuses, after a deployment: the
 rules below are the host's (azure-functions-host: Utility.cs, WorkerFunctionMetadataProvider; NCrontab).
 """
 

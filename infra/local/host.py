@@ -1,6 +1,6 @@
 """The local development host: runs the functions as function_app.py registers them, obeying host.json.
 
-Azure's own host cannot run everywhere (PLATFORM.md 0.1); this one does the part of it that Inbound needs:
+Azure's own host cannot run everywhere; this one does the part of it that Inbound needs:
 functions.py (what the host would refuse), queues.py (the pump), timers.py, and HTTP by uvicorn on the very
 ASGI app that the HTTP functions serve in Azure. Not for production.
 

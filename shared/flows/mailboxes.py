@@ -198,7 +198,7 @@ def _state(enabled: bool, slot: Slot | None) -> str:
 
 
 def _check_secret(before: Mailbox | None, settings: Settings, secrets: Mapping[str, str | None]) -> None:
-    """A secret must never be sent to a server that it was not meant for (TRUST.md T8)."""
+    """A secret must never be sent to a server that it was not meant for."""
     field, words, again = _NEEDED_SECRET[settings.uses_sign_in]
     if secrets.get(field):
         return

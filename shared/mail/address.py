@@ -1,4 +1,4 @@
-"""Addresses: RFC 5322 section 3.4, read twice. Leniently for display, strictly for the sender (TRUST.md T24).
+"""Addresses: RFC 5322 section 3.4, read twice. Leniently for display, strictly for the sender.
 
 What a whitelist compares comes from ``parse_sender`` only: one mailbox, one addr-spec, nothing in it that
 another reader could understand otherwise. Where readers may differ, the strict one refuses.

@@ -1,4 +1,4 @@
-"""Attachments: what they are, and names that can be shown and saved (TRUST.md T35)."""
+"""Attachments: what they are, and names that can be shown and saved."""
 
 import hashlib
 import re

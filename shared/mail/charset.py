@@ -2,7 +2,7 @@
 
 Labels are read as the WHATWG Encoding Standard reads them (gb2312 means gb18030, iso-8859-1 means
 windows-1252). Only the codecs named here are ever used: Python knows more (punycode, idna, unicode_escape,
-zip), and some of them hang, raise or rewrite the text (TRUST.md T31).
+zip), and some of them hang, raise or rewrite the text.
 """
 
 import codecs

@@ -1,6 +1,6 @@
 """How much of one mail is looked at. Over a limit: what fits is kept, a defect says so, the raw mail stays whole.
 
-TRUST.md 3.1 gives figures for parsers whose time grows faster than their input. Everything here is linear,
+Other parsers need smaller figures, because their time grows faster than their input. Everything here is linear,
 so some figures are larger; each says why.
 """
 
@@ -41,7 +41,7 @@ TEXT_CHARS = 1024 * 1024
 """Of the whole text. A person does not read more; logs belong in an attachment."""
 
 HTML_CHARS = 1024 * 1024
-"""Of the whole HTML body. Cleaning it for display has its own, smaller limit (256 KiB, TRUST.md 3.1)."""
+"""Of the whole HTML body. Cleaning it for display has its own, smaller limit (256 KiB)."""
 
 LINE_CHARS = 998
 """Of a subject, a name or another value shown on one line: a line of RFC 5322 section 2.1.1."""
@@ -53,7 +53,7 @@ ADDRESSES = 500
 """Recipients read from one kind of header (Dovecot CVE-2026-27852 is what unlimited lists lead to)."""
 
 REFERENCES = 20
-"""References kept: the first, which began the thread, and the last 19 (TRUST.md 3.1)."""
+"""References kept: the first, which began the thread, and the last 19."""
 
 MESSAGE_IDS = 20_000
 """Message-IDs read from one header value, before References are cut to the first and the last."""
@@ -62,7 +62,7 @@ MESSAGE_ID_CHARS = 998
 """Of one Message-ID: a line of RFC 5322 section 2.1.1. Longer ones are not used."""
 
 NAME_CHARS = 120
-"""Of an attachment's name (TRUST.md T35): fits every file system with room for a counter."""
+"""Of an attachment's name: fits every file system with room for a counter."""
 
 PARAMETERS = 100
 """Parameters of one Content-Type or Content-Disposition; RFC 2231 may split one name into ten."""

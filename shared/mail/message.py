@@ -28,7 +28,7 @@ class Message:
     references: tuple[str, ...]
     """Oldest first, without repeats: the first and the last 19."""
     sender: Address | None
-    """The one From mailbox, strictly read (TRUST.md T24); None if it can be read in two ways."""
+    """The one From mailbox, strictly read; None if it can be read in two ways."""
     from_text: str
     """The From fields as a person reads them. For display only."""
     reply_to: tuple[Address, ...]
@@ -62,12 +62,12 @@ def parse(raw: bytes) -> Message:
     """The mail in these bytes. Total: whatever they are, a message comes back, with what was wrong in ``defects``."""
     try:
         return _parse(raw)
-    except Exception:  # noqa: BLE001 - a mail must never stop its mailbox (TRUST.md T31); the defect makes the bug visible
+    except Exception:  # noqa: BLE001 - a mail must never stop its mailbox; the defect makes the bug visible
         return _salvage(raw)
 
 
 def content_digest(message: Message) -> str:
-    """SHA-256 (hex) of what makes two deliveries one mail: Message-ID, From, Date, words, files (TRUST.md T27).
+    """SHA-256 (hex) of what makes two deliveries one mail: Message-ID, From, Date, words, files.
 
     Equal when only trace headers, encodings, part order, line ends or white space differ (Microsoft Graph
     rebuilds the MIME at each call); different when a word or a file differs.

@@ -104,8 +104,7 @@ _PREFIX = re.compile(
 def incident_numbers(subject: str, prefix: str = "INC") -> tuple[int, ...]:
     """The incident numbers tagged in a subject as ``[INC-000123]``, in order, without repeats.
 
-    Brackets are required: ``INC-7`` in running text is somebody's words. Numbers never decide alone
-    (RULES.md 2.3).
+    Brackets are required: ``INC-7`` in running text is somebody's words. Numbers never decide alone.
     """
     plain = unicodedata.normalize("NFKC", subject[: 2 * limits.LINE_CHARS])  # full-width letters and digits, too
     found = (int(match[1]) for match in _tag(prefix).finditer(plain))

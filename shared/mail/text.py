@@ -1,4 +1,4 @@
-"""Text that every store and page can hold (TRUST.md T43)."""
+"""Text that every store and page can hold."""
 
 import re
 

@@ -169,7 +169,7 @@ def _may_join(facts: Facts, hit: ThreadHit) -> bool:
     if hit.incident.takes_part(sender):
         return True
     # A claimed id was only named by somebody so far. Whoever writes to that person about it belongs to the incident
-    # (the question that comes after its answer); somebody who never wrote to the claimer does not (TRUST.md T26).
+    # (the question that comes after its answer); somebody who never wrote to the claimer does not.
     written_to = {person.key for person in (*facts.message.to, *facts.message.cc)}
     return not hit.entry.seen and hit.entry.claimed_by in written_to
 

@@ -33,7 +33,7 @@ MAILBOX_ID = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 
 
 def _no_control(text: str) -> str:
-    # imaplib sends line breaks to the wire, where they become commands (TRUST.md T5): refused at the edge.
+    # imaplib sends line breaks to the wire, where they become commands: refused at the edge.
     if _CONTROL.search(text):
         raise PydanticCustomError("control", "It contains a line break or another control character. Paste it again.")
     return text
@@ -187,7 +187,7 @@ class Settings(BaseModel):
 
     def secret_target(self, field: str) -> tuple[str | int, ...]:
         """What a stored secret belongs to: a change of any of it asks for the secret again, so that it is never sent
-        to somebody it was not meant for (TRUST.md T8)."""
+        to somebody it was not meant for."""
         if field == "password":
             return (self.server_type, self.host, self.effective_port, self.username, self.security)
         if field == "client_secret":

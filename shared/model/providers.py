@@ -1,4 +1,4 @@
-"""Our own table of mail providers: the first thing that discovery asks, because it needs no network (PROTOCOLS.md 2.6).
+"""Our own table of mail providers: the first thing that discovery asks, because it needs no network.
 
 Servers and ports are those of the providers' own help pages. What the page cannot show, a note says: most big providers
 refuse the usual password and want one made for programs.

@@ -2,7 +2,7 @@
 
 The judgement is on the resolved address, and the connection goes to the address that was judged: a name is looked up
 once, so it cannot answer differently the second time. ``ipaddress.is_global`` is no such filter: it lets through
-Azure's 168.63.129.16, multicast and the NAT64 form of 169.254.169.254 (TRUST.md finding 3).
+Azure's 168.63.129.16, multicast and the NAT64 form of 169.254.169.254.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From an e-mail address to the servers of its mailbox: proposals for the form, in seconds (PROTOCOLS.md 2.6).
+"""From an e-mail address to the servers of its mailbox: proposals for the form, in seconds.
 
 Everything is asked at once and has three seconds; the first good answer wins in this order: our own table, MX,
 Microsoft's realm and tenant, SRV (RFC 6186, 8314), autoconfig files, the usual names. What is found is verified by

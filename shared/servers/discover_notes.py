@@ -1,4 +1,4 @@
-"""What discovery says to a person, in whole sentences. No text of a server is among them (TRUST.md T4)."""
+"""What discovery says to a person, in whole sentences. No text of a server is among them."""
 
 from __future__ import annotations
 

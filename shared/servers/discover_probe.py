@@ -13,8 +13,7 @@ from shared.servers.discover_stream import Stream
 from shared.servers.translate import errors_translated
 
 MAIL_PORTS = frozenset({25, 110, 143, 465, 587, 993, 995})
-"""Whoever writes DNS records or an autoconfig file chooses host and port: other ports are proposed, not knocked at
-(TRUST.md T1)."""
+"""Whoever writes DNS records or an autoconfig file chooses host and port: other ports are proposed, not knocked at."""
 
 MOST_BYTES = 16 * 1024
 MOST_LINES = 50

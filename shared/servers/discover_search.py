@@ -1,4 +1,4 @@
-"""The questions of one discovery, all asked at once, and what follows from the answers, in order (PROTOCOLS.md 2.6)."""
+"""The questions of one discovery, all asked at once, and what follows from the answers, in order."""
 
 from __future__ import annotations
 

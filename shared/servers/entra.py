@@ -1,4 +1,4 @@
-"""What Entra ID answers when it gives no token, in words of who must do what (PROTOCOLS.md 4, rows 39-49).
+"""What Entra ID answers when it gives no token, in words of who must do what.
 
 Microsoft's numbers (AADSTS…) "should never be used by the client, they change": ``error`` and ``suberror`` decide who
 must act, the number only chooses better words. Its text is never shown: it names accounts, and may quote input.

@@ -254,7 +254,7 @@ class GraphSource:
     def fetch(self, arrival: Arrival) -> bytes | None:
         """See ``ports.Source.fetch``."""
         id = _id(arrival)
-        # Not below mailFolders/…: Graph answers 405 there (PROTOCOLS.md 2.3).
+        # Not below mailFolders/…: Graph answers 405 there.
         answer = self._http.raw(f"{self._user}/messages/{segment(id)}/$value", MAX_RAW_BYTES)
         self._check_fetched(answer)
         if answer.ok and answer.body is None:

@@ -1,7 +1,7 @@
 """Requests to Microsoft Graph, one at a time: the headers that each must carry, and what may be tried again at once.
 
 An answer that says something about the request comes back as an ``Answer``; what says that nothing can be said just
-now (429, 5xx, a broken connection) is raised. See GRAPH.md (Errors, Throttling).
+now (429, 5xx, a broken connection) is raised.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LIST_BYTES = 16 * 1024 * 1024
 
 RAW_READ_SECONDS = 120
 RAW_SECONDS = 240
-"""Exchange makes the MIME at each call; over 25 MB that takes minutes before the first byte (PROTOCOLS.md 2.3)."""
+"""Exchange makes the MIME at each call; over 25 MB that takes minutes before the first byte."""
 
 PATIENCE_SECONDS = 2.0
 """What a session may wait in all when Graph asks for a moment; longer waits are the schedule's."""
@@ -167,7 +167,7 @@ class GraphHttp:
         return self._call(method, url, {"Prefer": IMMUTABLE_IDS}, body, LIST_BYTES)
 
     def is_own(self, url: str) -> bool:
-        """Whether a link leads to this Graph: only there may the token go (PROTOCOLS.md 2.3)."""
+        """Whether a link leads to this Graph: only there may the token go."""
         link, base = urlsplit(url), urlsplit(self.base)
         path = unquote(link.path)
         return (

@@ -86,7 +86,7 @@ class Lists:
         """The oldest mails received at or after a time."""
         if not self.folder:
             self.folder, _ = self._folders.find(self._name)
-        # What is ordered by must be in the filter, in the same order (GRAPH.md 2).
+        # What is ordered by must be in the filter, in the same order.
         options = query(
             filter=f"receivedDateTime ge {time}",
             orderby="receivedDateTime",
@@ -161,7 +161,7 @@ def _check_onward(url: str, listed: Listed) -> None:
 
 
 def _is_mail(one: Any) -> bool:
-    """Not a removal, and not the mere change of a mail (which has an id and what changed, GRAPH.md 7)."""
+    """Not a removal, and not the mere change of a mail (which has an id and what changed)."""
     if not isinstance(one, dict) or "@removed" in one or not one.get("id"):
         return False
     try:

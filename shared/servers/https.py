@@ -30,7 +30,7 @@ MAX_WAIT_SECONDS = 24 * 3600.0
 def session() -> requests.Session:
     """A session that honours REQUESTS_CA_BUNDLE, SSL_CERT_FILE and the proxy variables, and keeps no cookies.
 
-    Cookies of the sign-in pages would be shared by all tenants of this process (TRUST.md T22).
+    Cookies of the sign-in pages would be shared by all tenants of this process.
     """
     # At DEBUG urllib3 writes every path into the log, and a path holds the mailbox's address.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)

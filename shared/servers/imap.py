@@ -18,8 +18,8 @@ from shared.servers import imap_after as after_import
 from shared.servers.credential import Credential
 from shared.servers.dial import Dialer
 from shared.servers.imap_client import connect, hang_up, log_in
-from shared.servers.imap_state import WINDOW, ImapState
 from shared.servers.imap_folders import there_are
+from shared.servers.imap_state import WINDOW, ImapState
 from shared.servers.translate import errors_translated, opening_refused
 from shared.servers.warm import WarmClients
 
@@ -252,7 +252,7 @@ class ImapSource:
         return [uid for uid in found if uid >= low]
 
     def _search(self, uids: str, more: Iterable[Any] = ()) -> list[int]:
-        # Only numbers and a date of ours go into a SEARCH: text of a sender would become commands (TRUST.md).
+        # Only numbers and a date of ours go into a SEARCH: text of a sender would become commands.
         return [int(uid) for uid in self._client.search(["UID", uids, *more])]
 
     def _arrivals(self, uids: Iterable[int]) -> Iterator[Arrival]:

@@ -123,7 +123,7 @@ def log_in(client: Any, settings: Settings, credential: Credential, watch: Watch
 
 
 def _check_control(text: str, field: str) -> None:
-    """imaplib sends a line break as it is, and there it begins a command (TRUST.md T5)."""
+    """imaplib sends a line break as it is, and there it begins a command."""
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
         raise control_character(field)
 

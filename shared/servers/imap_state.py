@@ -1,7 +1,7 @@
 """The cursor of an IMAP folder, opened.
 
 The cursor is UIDVALIDITY and the lowest UID that is not settled, with a little memory below it, because servers let
-mails appear late and out of order (PROTOCOLS.md 2.1):
+mails appear late and out of order:
 
     validity    the folder's UIDVALIDITY; another one means that the server renumbered everything
     next        every UID below is settled, except those in ``again``

@@ -1,7 +1,7 @@
 """The road to Entra's endpoints, as MSAL wants it (``http_client``), with what MSAL leaves out.
 
 MSAL has no time limit, hides Retry-After, makes a ``ValueError`` without the reason of a mistyped tenant, writes
-answers that are not JSON into the log, and remembers refusals for a minute (PROTOCOLS.md 0.9, GRAPH.md 30-32). So
+answers that are not JSON into the log, and remembers refusals for a minute. So
 whatever is not an answer of the protocol is raised here as our error, before MSAL sees it.
 """
 
@@ -106,7 +106,7 @@ class LoginWeb:
         return Answer(response.status_code, body.decode("utf-8", "replace"), dict(response.headers))
 
     def _busy(self, response: requests.Response, url: str, client: str) -> ServerError:
-        """Note how long to stay away: requests made meanwhile count too (GRAPH.md 23)."""
+        """Note how long to stay away: requests made meanwhile count too."""
         wait = https.retry_after(response.headers, datetime.now(UTC))
         with self._lock:
             now = time.monotonic()

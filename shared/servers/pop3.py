@@ -41,7 +41,6 @@ from shared.servers.dial import Dialer
 from shared.servers.pop3_client import Pop3Client, Refused
 from shared.servers.pop3_state import HASH_BYTES, State
 from shared.servers.translate import (
-    asked_to_wait,
     control_character,
     errors_translated,
     in_use,
@@ -698,7 +697,7 @@ def _dated(head: bytes) -> datetime | None:
 
 
 def _checked(text: str, field: str = "") -> str:
-    """A line break would be a command, and NUL or 0x01 an end within SASL (TRUST.md T5)."""
+    """A line break would be a command, and NUL or 0x01 an end within SASL."""
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
         raise control_character(field)
     return text

@@ -1,7 +1,7 @@
 """POP3 on the wire (RFC 1939; CAPA RFC 2449, AUTH RFC 5034, STLS RFC 2595).
 
-Python's poplib refuses lines over 2,048 bytes, which mail has (RULES.md 2.11), and sends a line break in a user name to
-the server, where it is a command (TRUST.md T5). Here a body may have lines of any length; a byte budget bounds each
+Python's poplib refuses lines over 2,048 bytes, which mail has, and sends a line break in a user name to
+the server, where it is a command. Here a body may have lines of any length; a byte budget bounds each
 answer and a deadline the whole conversation. Nothing of a refused or broken command is ever taken for an answer.
 """
 
@@ -241,7 +241,9 @@ class Pop3Client:
         if text[:4].upper() == "-ERR":
             raise Refused(text[4:].strip())
         self.close()
-        raise ProtocolViolation(f"{self._host}:{self._port} does not speak POP3.", "Check server type and port. POP3 uses 995 with SSL.")
+        raise ProtocolViolation(
+            f"{self._host}:{self._port} does not speak POP3.", "Check server type and port. POP3 uses 995 with SSL."
+        )
 
     def _line(self) -> bytes:
         line = self._read_line()

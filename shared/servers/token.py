@@ -1,7 +1,7 @@
 """Tokens of Entra ID, through MSAL: for an app by itself, and for a person who signed in.
 
 One ``Tokens`` serves the process. A token in memory belongs to exactly one (cloud, tenant, client, credential):
-whoever changes any of them gets another one (GRAPH.md 31, TRUST.md T22). Nothing here writes to a log.
+whoever changes any of them gets another one. Nothing here writes to a log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_APPS = 1000
 
 _TENANT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _NO_TENANT = frozenset({"common", "organizations", "consumers"})
-"""Authorities of everybody: an app has no token there, and an account of anybody would do (TRUST.md T15)."""
+"""Authorities of everybody: an app has no token there, and an account of anybody would do."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 
@@ -73,7 +73,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who signed in. ``oid`` within ``tid`` names a person for ever; ``username`` is for reading only (T17)."""
+    """Who signed in. ``oid`` within ``tid`` names a person for ever; ``username`` is for reading only."""
 
     oid: str
     tid: str
@@ -156,8 +156,8 @@ class Tokens:
 
         The whole answer is kept on the server, once, for some minutes, tied to whoever began it.
         The code comes back by GET: our session cookie is SameSite=Lax, and a browser does not send it along with the
-        cross-site POST of ``form_post``, so that the callback could not be tied to the person who began (TRUST.md
-        T14). A code in a URL is worth nothing without the PKCE verifier, which never leaves the server.
+        cross-site POST of ``form_post``, so that the callback could not be tied to the person who began. A
+        code in a URL is worth nothing without the PKCE verifier, which never leaves the server.
         """
         client = self._client(cloud, login)
         flow = client.initiate_auth_code_flow(

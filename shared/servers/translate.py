@@ -1,6 +1,6 @@
 """From what sockets, TLS and imaplib raise to errors that say who must act. No library's error leaves this room.
 
-Nor does a server's own text: it only chooses among our words (PROTOCOLS.md 4).
+Nor does a server's own text: it only chooses among our words.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _THROTTLED = re.compile(
     r"throttled|too many|authenticated but not connected|\[(LIMIT|INUSE|OVERQUOTA|UNAVAILABLE)\]|try again (later|in)",
     re.I,
 )
-"""Answers that sound like a refusal and are a request to wait (RULES.md 2.18)."""
+"""Answers that sound like a refusal and are a request to wait."""
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
 """The only two of getaddrinfo that judge the name; the others (EAI_AGAIN, EAI_FAIL …) say that DNS is not well."""
@@ -209,7 +209,9 @@ def stranger(greeting: bytes, where: str, protocol: str) -> WrongServer | None:
             field="port",
         )
     if greeting.startswith(b"HTTP/"):
-        return WrongServer(f"{where} is a web server, not {wanted}.", f"Check the port. {_PORTS[protocol]}", field="port")
+        return WrongServer(
+            f"{where} is a web server, not {wanted}.", f"Check the port. {_PORTS[protocol]}", field="port"
+        )
     return None
 
 

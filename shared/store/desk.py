@@ -1,7 +1,7 @@
 """A tenant's mail, threads and incidents in one partition: every step is one entity-group transaction.
 
 Why that gives each mail exactly one effect: a mail's row turns final only under If-Match while it is pending, in the
-same transaction that makes its incident, note, number and thread entries (TRUST.md 2.4).
+same transaction that makes its incident, note, number and thread entries.
 """
 
 from __future__ import annotations

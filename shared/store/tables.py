@@ -214,7 +214,7 @@ class AzureTables:
         page: int = 1000,
         columns: Sequence[str] = (),
     ) -> Iterator[Row]:
-        """See ``Tables.query``. Values go in as parameters, never into the filter's text (TRUST.md T42)."""
+        """See ``Tables.query``. Values go in as parameters, never into the filter's text."""
         conditions: list[str] = []
         parameters: dict[str, Value] = {}
 

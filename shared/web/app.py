@@ -12,7 +12,7 @@ from shared.web.pages import conversation, inbox, ledger, microsoft, signin, sta
 from shared.web.routers import discover, health, incidents, mail, mailboxes, tenants
 
 API_VERSION = "1"
-"""Of the interface, not of the program: which program runs here is nobody's business (TRUST.md T13)."""
+"""Of the interface, not of the program: which program runs here is nobody's business."""
 
 
 def build(app: App, admin_key: str) -> FastAPI:
@@ -31,7 +31,7 @@ def build(app: App, admin_key: str) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         # A redirect would repeat whatever the Host header says.
         redirect_slashes=False,
-        # FastAPI's telemetry hands bodies and exception texts to any OpenTelemetry provider (TRUST.md T44).
+        # FastAPI's telemetry hands bodies and exception texts to any OpenTelemetry provider.
         telemetry={
             "tracing": False,
             "metrics": False,

@@ -126,7 +126,7 @@ def bearer(request: Request) -> str | None:
 
 
 def refuse_other_sites(request: Request) -> None:
-    """Raises ``NotAllowed`` when the request may come from another site's page (CSRF; TRUST.md T11).
+    """Raises ``NotAllowed`` when the request may come from another site's page (CSRF).
 
     Browsers say in Sec-Fetch-Site who asked; others (plain http, old ones) send Origin with a POST.
     """

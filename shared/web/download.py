@@ -1,4 +1,4 @@
-"""Bytes from strangers, as a download that no browser shows or runs (TRUST.md T34, T35)."""
+"""Bytes from strangers, as a download that no browser shows or runs."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ PAGE_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-"""For everything that is no page: if a browser is made to show it, nothing in it runs (TRUST.md T34)."""
+"""For everything that is no page: if a browser is made to show it, nothing in it runs."""
 
 HSTS = "max-age=31536000"
 """One year: what the preload lists ask for at least. Subdomains are not ours to decide about."""

@@ -1,4 +1,4 @@
-"""What the API takes and gives, field by field (DESIGN.md, "HTTP")."""
+"""What the API takes and gives, field by field."""
 
 from __future__ import annotations
 

@@ -477,7 +477,7 @@ def test_graph_that_forgets_again_and_again_does_not_hold_a_poll_for_ever(box: G
 
 
 def test_two_tenants_of_the_same_app_never_get_each_others_token(microsoft: Microsoft) -> None:
-    """TRUST.md T22."""
+    """A token belongs to one tenant and app, whoever asks at the same time."""
     boxes = [GraphMailbox(microsoft) for _ in range(2)]
     boxes[1].tenant.apps[boxes[0].app.client_id] = boxes[0].app
     tokens = Tokens(microsoft.now)

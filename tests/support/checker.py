@@ -1,4 +1,4 @@
-"""What must be true of a tenant's storage when all work is done, read from storage alone (TRUST.md 2.4)."""
+"""What must be true of a tenant's storage when all work is done, read from storage alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """To Microsoft's sign-in and back: ``/oauth/start`` and ``/oauth/callback``.
 
-Neither takes an address to go to afterwards: there is nothing to redirect elsewhere (TRUST.md T16).
+Neither takes an address to go to afterwards: there is nothing to redirect elsewhere.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def _size(size: int) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        # Always, whatever a template is called: strangers wrote what is shown here (TRUST.md T33).
+        # Always, whatever a template is called: strangers wrote what is shown here.
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

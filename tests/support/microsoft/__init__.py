@@ -1,6 +1,6 @@
 """A stand-in for Entra ID and Microsoft Graph mail, over HTTPS on this machine.
 
-Built from GRAPH.md's contract and strict: what a client may not do is refused as Microsoft refuses it, and what it
+Built from Microsoft's documented contract and strict: what a client may not do is refused as Microsoft refuses it, and what it
 would get away with there is noted as a violation, which the tests look at.
 """
 

@@ -134,7 +134,7 @@ class Mailbox:
         self.generation += 1
 
     def export_and_import(self) -> None:
-        """The mailbox is restored: every mail has another id, also the immutable one (GRAPH.md, PROTOCOLS.md 2.3)."""
+        """The mailbox is restored: every mail has another id, also the immutable one."""
         self.forget_sync()
         old = [message for folder in list(self.folders) for message in self.within(folder)]
         self.messages.clear()

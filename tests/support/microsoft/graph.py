@@ -1,4 +1,4 @@
-"""Graph's mail endpoints, as strict as GRAPH.md says."""
+"""Graph's mail endpoints, as strict as the real ones."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ class Graph:
         }[match.group(2)]
 
     def _time(self, text: str) -> datetime:
-        """Unquoted, with a zone; a literal + in a link has become a blank by now (GRAPH.md 3)."""
+        """Unquoted, with a zone; a literal + in a link has become a blank by now."""
         if not _TIME.fullmatch(text):
             raise _Refused(graph_error(400, "BadRequest", f"Invalid filter clause: {text}"))
         return datetime.fromisoformat(text)

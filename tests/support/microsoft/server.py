@@ -27,7 +27,7 @@ __all__ = ["Fault", "Microsoft", "Reply", "Request"]
 
 _CA_VARIABLE = "REQUESTS_CA_BUNDLE"
 MAX_AT_ONCE = 4
-"""Requests that Outlook serves at once for an app and a mailbox (GRAPH.md 22)."""
+"""Requests that Outlook serves at once for an app and a mailbox."""
 
 
 @dataclass

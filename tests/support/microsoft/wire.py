@@ -56,7 +56,7 @@ def as_json(value: Any, status: int = 200, **headers: str) -> Reply:
 
 
 def graph_error(status: int, code: str, message: str, **headers: str) -> Reply:
-    """GRAPH.md, Errors."""
+    """The form of every error of Graph's."""
     inner = {
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         "request-id": str(uuid.uuid4()),
@@ -66,7 +66,7 @@ def graph_error(status: int, code: str, message: str, **headers: str) -> Reply:
 
 
 def entra_error(status: int, error: str, number: int, text: str, suberror: str = "") -> Reply:
-    """GRAPH.md 26. The description names what a log must never show."""
+    """The form of every error of Entra's. The description names what a log must never show."""
     body: dict[str, Any] = {
         "error": error,
         "error_description": f"AADSTS{number}: {text} Trace ID: x Correlation ID: y",

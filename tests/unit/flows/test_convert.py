@@ -305,7 +305,7 @@ def test_a_mail_whose_raw_was_lost_and_that_is_gone_from_the_server_stays_failed
 
 
 def test_a_raw_mail_that_was_changed_in_storage_never_becomes_a_note(world: World, tenant: str) -> None:
-    # F24: the row names the digest of what was fetched.
+    # The row names the digest of what was fetched.
     world.folders["support"].deliver(QUESTION)
     world.poll(tenant)
     assert isinstance(world.blobs, MemoryBlobs)

@@ -1,4 +1,4 @@
-"""Storage fails at every single operation; afterwards everything is as if it had not (TRUST.md 2.5, 2.6)."""
+"""Storage fails at every single operation; afterwards everything is as if it had not."""
 
 from __future__ import annotations
 

@@ -432,7 +432,7 @@ def test_a_mailbox_that_fails_is_tried_less_and_less_and_at_its_rhythm_after_a_s
         assert after is not None
         tries += after.failures - before
         world.clock.advance(minutes=1)
-    assert tries <= 12, "F26: no account is locked by our hammering"
+    assert tries <= 12, "no account is locked by our hammering"
     folder.closed_with = None
     world.poll(tenant)
     slot = world.app.schedule.get(tenant, "support")

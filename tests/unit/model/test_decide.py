@@ -148,7 +148,7 @@ def test_a_display_name_that_looks_like_the_reporter_opens_no_door() -> None:
 
 
 def test_an_id_that_an_attacker_claimed_does_not_pull_its_true_owner_into_his_incident() -> None:
-    # T26: Eve wrote "References: <1@example.com>" before Ann's mail of that id came.
+    # Eve wrote "References: <1@example.com>" before Ann's mail of that id came.
     claimed = hit(incident(7, EVE), seen=False, claimed_by=EVE.key)
     decision = decide(facts(mail(), threads=(claimed,)))
     assert decision.reason is reason.NEW_INCIDENT
@@ -177,7 +177,7 @@ def test_a_claim_by_nobody_is_nobodys_key() -> None:
 
 @pytest.mark.parametrize(("to", "joins"), [("bob@example.net", True), ("support@example.org", False)])
 def test_a_mail_that_refers_to_a_claimed_id_joins_when_it_is_written_to_the_claimer(to: str, joins: bool) -> None:
-    # T26: claimer in To or Cc. So the second mail of a thread finds its place before the first one has come.
+    # The claimer is in To or Cc. So the second mail of a thread finds its place before the first one has come.
     bob = Address("Bob", "bob@example.net")
     raw = mail("cat@example.com", to=to, message_id="<c@example.com>", in_reply_to="<q@example.com>")
     claimed = hit(incident(7, bob), seen=False, claimed_by=bob.key, id="<q@example.com>")

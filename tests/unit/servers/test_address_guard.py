@@ -1,4 +1,4 @@
-"""Which addresses may be reached: every spelling of every address that may not (TRUST.md T1-T3)."""
+"""Which addresses may be reached: every spelling of every address that may not."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def ca_file(authority: trustme.CA) -> Iterator[str]:
 
 
 def test_a_name_that_changes_its_mind_is_looked_up_once_and_the_judged_address_is_dialled() -> None:
-    """DNS rebinding (TRUST.md T3): the second answer would have been another machine."""
+    """DNS rebinding: the second answer would have been another machine."""
     resolver = Resolver([["127.0.0.1"], ["169.254.169.254"]])
     with listening(_quiet) as port, Dialer(AddressGuard(LOOPBACK, resolver)).dial(NAME, port, "none") as connection:
         assert connection.getpeername() == ("127.0.0.1", port)

@@ -43,7 +43,7 @@ def test_secrets_are_shown_as_set_or_not_set(house: House) -> None:
 
 
 def test_secrets_go_in_and_never_come_out(house: House) -> None:
-    """Not in an answer, not in a row, not in the log (TRUST.md T10, T44)."""
+    """Not in an answer, not in a row, not in the log."""
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     logging.getLogger().addHandler(handler)

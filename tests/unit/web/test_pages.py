@@ -23,7 +23,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_strangers_write_stays_text_everywhere(house: House, text: str) -> None:
-    """Subject, text, quote, names, addresses, groups, attachment names and types (TRUST.md T33)."""
+    """Subject, text, quote, names, addresses, groups, attachment names and types."""
     house.mailbox(group=text[:100])
     stranger = Address(text, f"{text}@evil.example")
     house.deliver(text, text, quoted=text, html=text, sender=stranger, files=((text, text, b"x"),), group=text)

@@ -1,4 +1,4 @@
-"""Every route times every kind of caller (TRUST.md T12, T13)."""
+"""Every route times every kind of caller."""
 
 from __future__ import annotations
 

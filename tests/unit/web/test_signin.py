@@ -1,4 +1,4 @@
-"""Sessions and what they may not be used for (TRUST.md T11)."""
+"""Sessions and what they may not be used for."""
 
 from __future__ import annotations
 
