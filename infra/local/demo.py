@@ -15,6 +15,7 @@ import time
 from argparse import Namespace
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pymap.backend.dict import DictBackend
@@ -70,8 +71,21 @@ async def serve_smtp(stack: AsyncExitStack, port: int, drop: Maildrop) -> None:
     stack.callback(server.close)
 
 
+class Tasks(set[asyncio.Task[Any]]):
+    """A task factory that holds every task until it is done: the event loop itself holds them weakly, and pymap's
+    connections, which nobody else holds, were collected while they waited (seen on Python 3.13)."""
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **more: Any) -> asyncio.Task[Any]:
+        """A new task."""
+        task = asyncio.Task(coro, loop=loop, **more)
+        self.add(task)
+        task.add_done_callback(self.discard)
+        return task
+
+
 async def main(smtp_port: int, imap_port: int, path: Path, password: str) -> None:
     """Serve until SIGTERM or SIGINT."""
+    asyncio.get_running_loop().set_task_factory(Tasks())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

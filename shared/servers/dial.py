@@ -13,7 +13,7 @@ from typing import Literal
 
 from shared.errors import TimedOut
 from shared.ports import NOBODY, Watch
-from shared.servers import certificate, tls
+from shared.servers import tls
 from shared.servers.address_guard import AddressGuard
 
 Security = Literal["ssl", "starttls", "none"]
@@ -54,8 +54,8 @@ class Dialer:
     def dial(self, host: str, port: int, security: Security) -> socket.socket:
         """A connected socket, inside TLS where ``security`` is "ssl". Blocks for ``read_seconds`` at most per read.
 
-        The watch is told "dns", "tcp" and "tls" as each begins. Raises ``AddressForbidden``, ``CertificateRefused``
-        and whatever sockets, DNS and TLS raise; see ``translate``.
+        The watch is told "dns", "tcp" and "tls" as each begins. Raises ``AddressForbidden`` and
+        whatever sockets, DNS and TLS raise; see ``translate``.
         """
         until = time.monotonic() + self.connect_seconds
         self.watch.step("dns")
@@ -95,7 +95,8 @@ class Dialer:
         try:
             return self.encrypt(connection, host)
         except ssl.SSLCertVerificationError as error:
-            raise certificate.refused(error, host, _second_look(place, host, until)) from error
+            error.seen = _second_look(place, host, until)  # type: ignore[attr-defined]  # for ``translate``
+            raise
 
     def _connect(self, addresses: list[str], port: int, until: float) -> socket.socket:
         """The first address that answers; the last one's error when none does."""

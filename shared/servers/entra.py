@@ -13,46 +13,60 @@ from typing import Any
 
 from shared.errors import ConsentNeeded, InboundError, LoginRefused, ProtocolViolation, SecretExpired, Unreachable
 
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _NUMBER = re.compile(r"AADSTS(\d{4,8})")
 _TRACE = re.compile(r"[0-9A-Za-z-]{8,64}")
 _NAME = re.compile(r"[A-Za-z_]{3,60}")
 
 _CONSENT = "An administrator of your Microsoft 365 opens Entra > Enterprise applications > the app > Permissions"
 
+_CLIENT_ID = "<Client ID>"
+_ADD = (
+    "an administrator of your Microsoft 365 opens Entra > App registrations > the app > API permissions and chooses "
+    "Grant admin consent; or, for an app of another tenant, opens "
+    f"https://login.microsoftonline.com/organizations/adminconsent?client_id={_CLIENT_ID} and accepts."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """An error class with a sentence and what to do."""
+    """An error class with a sentence, what to do, and the setting to blame."""
 
     kind: type[InboundError]
     message: str
     fix: str
+    field: str = ""
 
 
 _TENANT_UNKNOWN = _Words(
     LoginRefused,
     "Microsoft knows no tenant of this Tenant ID.",
-    "Copy the Directory (tenant) ID from Entra > Overview. Tenants of a government or China cloud need that cloud.",
+    "Copy the Directory (tenant) ID from Entra > Overview. Tenants of a government or China cloud are known only to "
+    "that cloud: the administrator of this service sets it.",
+    "tenant_id",
 )
 _SECRET_WRONG = _Words(
     LoginRefused,
     "Microsoft does not accept the client secret.",
     "Paste the secret's Value from Entra > App registrations > the app > Certificates & secrets, not its Secret ID. "
     "The value is shown only once: make a new secret if it is lost.",
+    "client_secret",
 )
 _SECRET_EXPIRED = _Words(
     SecretExpired,
     "The client secret has expired.",
     "Make a new one in Entra > App registrations > the app > Certificates & secrets, and paste its Value here.",
+    "client_secret",
 )
 _APP_UNKNOWN = _Words(
     LoginRefused,
     "This tenant has no app with this Client ID.",
-    "Copy the Application (client) ID from Entra > App registrations > the app, not its Object ID. An app of another "
-    "tenant must first be added by an administrator's consent.",
+    "Copy the Application (client) ID from Entra > App registrations > the app, not its Object ID. If it is right, the "
+    f"app is of another tenant and not added to this one yet: {_ADD}",
+    "client_id",
 )
 _APP_WITHOUT_CONSENT = _Words(
-    ConsentNeeded, "The app has not been added to this tenant yet.", f"{_CONSENT} and chooses Grant admin consent."
+    ConsentNeeded, "The app has not been added to this tenant yet.", _ADD[0].upper() + _ADD[1:]
 )
 _CONSENT_MISSING = _Words(
     ConsentNeeded,
@@ -73,6 +87,7 @@ _NOT_IN_TENANT = _Words(
     ConsentNeeded,
     "The account that signed in does not belong to this tenant.",
     "Sign in with an account of the tenant whose Tenant ID is in the settings, or correct the Tenant ID.",
+    "email",
 )
 _REDIRECT = _Words(
     LoginRefused,
@@ -87,16 +102,19 @@ _CERTIFICATE = _Words(
     "Microsoft does not accept the certificate or federated credential of the app.",
     "Upload the certificate, or add the federated credential, under Entra > App registrations > the app > "
     "Certificates & secrets.",
+    "client_secret",
 )
 _CLIENT_REFUSED = _Words(
     LoginRefused,
     "Microsoft does not accept the app's credentials.",
     "Check Client ID, Tenant ID and client secret against Entra > App registrations > the app.",
+    "client_secret",
 )
 _SIGN_IN_REFUSED = _Words(
     LoginRefused,
     "Microsoft refused the sign-in.",
     "Check the app in Entra > App registrations; the number and trace given here help Microsoft's support to find why.",
+    "client_id",
 )
 _SCOPE_REFUSED = _Words(
     ProtocolViolation,
@@ -161,17 +179,24 @@ TRANSIENT = ("temporarily_unavailable", "server_error")
 """``error`` values that judge nothing (RFC 6749 4.1.2.1)."""
 
 
-def refusal(answer: Mapping[str, Any]) -> InboundError:
-    """Our error for an error answer (RFC 6749 5.2) of Entra's."""
+def refusal(answer: Mapping[str, Any], client_id: str = "") -> InboundError:
+    """Our error for an error answer (RFC 6749 5.2) of Entra's. ``client_id``: of the refused app, for a link."""
     error = str(answer.get("error") or "")
     number = _number(answer)
     reference = _reference(error, number, answer)
     if error in TRANSIENT:
         return Unreachable(
-            f"Microsoft's sign-in does not work just now{reference}.", "The next poll tries again; nothing was judged."
+            f"Microsoft's sign-in does not work just now{reference}.",
+            "The next poll tries again; nothing was judged about your settings.",
         )
     words = _choose(error, str(answer.get("suberror") or ""), number)
-    return words.kind(f"{words.message.removesuffix('.')}{reference}.", words.fix)
+    return words.kind(
+        f"{words.message.removesuffix('.')}{reference}.", _filled(words.fix, client_id), field=words.field
+    )
+
+
+def _filled(fix: str, client_id: str) -> str:
+    return fix.replace(_CLIENT_ID, client_id) if _GUID.fullmatch(client_id) else fix
 
 
 def _choose(error: str, suberror: str, number: int) -> _Words:

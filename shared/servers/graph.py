@@ -25,6 +25,7 @@ from shared.servers.graph_head import head_block
 from shared.servers.graph_http import Answer, GraphHttp
 from shared.servers.graph_lists import Forgotten, Item, Lists
 from shared.servers.graph_state import Again, GraphState, moment, written
+from shared.servers.words import in_command
 
 AfterImport = Literal["leave", "mark_read", "move", "delete"]
 
@@ -58,9 +59,10 @@ TOO_MUCH = frozenset({"Mail.Read", "Mail.ReadWrite", "Mail.ReadBasic.All"})
 
 OVER_PRIVILEGED = (
     "Over-privileged: by its token this app may read every mailbox of the tenant. Limit it to named mailboxes by RBAC "
-    "for Applications: New-ManagementScope -Name Inbound -RecipientRestrictionFilter "
+    "for Applications, in Exchange Online PowerShell: New-ServicePrincipal -AppId {app} -ObjectId <object ID of the "
+    "enterprise application>; New-ManagementScope -Name Inbound -RecipientRestrictionFilter "
     "\"PrimarySmtpAddress -eq '<address>'\"; "
-    "New-ManagementRoleAssignment -App <client id> -Role 'Application Mail.Read' -CustomResourceScope Inbound; "
+    "New-ManagementRoleAssignment -App {app} -Role 'Application Mail.Read' -CustomResourceScope Inbound; "
     "then remove the application permission Mail.Read in Entra, because the two add up."
 )
 
@@ -324,7 +326,8 @@ class GraphSource:
         claims = self._http.claims
         granted = {*_words(claims.get("roles")), *_words(claims.get("scp"))}
         if TOO_MUCH & set(_words(claims.get("roles"))):
-            self._http.watch.note(OVER_PRIVILEGED)
+            app = in_command(str(claims.get("appid", "")), "<client ID>")
+            self._http.watch.note(OVER_PRIVILEGED.format(app=app))
         if self._after_import == "leave":
             return
         if any(name.startswith("Mail.Read") for name in granted) and not any(
@@ -333,15 +336,16 @@ class GraphSource:
             raise AccessDenied(
                 "The app may read mail, but not mark, move or delete it.",
                 "Grant it Mail.ReadWrite instead of Mail.Read in Entra, or choose to leave mail where it is.",
+                field="after_import",
             )
         if self._after_import == "move":
-            self._folders.find(self._move_to)
+            self._folders.find(self._move_to, "move_to")
 
     def _act_on(self, message: str) -> Answer:
         if self._after_import == "delete":
             return self._http.change("DELETE", message)
         if self._after_import == "move":
-            self._destination = self._destination or self._folders.find(self._move_to)[0]
+            self._destination = self._destination or self._folders.find(self._move_to, "move_to")[0]
             return self._http.change("POST", f"{message}/move", {"destinationId": self._destination})
         return self._http.change("PATCH", message, {"isRead": True})
 

@@ -37,16 +37,18 @@ class Folders:
         self._http = http
         self._user = user
 
-    def find(self, name: str) -> tuple[str, int]:
+    def find(self, name: str, field: str = "folder") -> tuple[str, int]:
         """Id and number of items of a folder: a well-known name (INBOX, Sent Items), a display name, or a path such
-        as Inbox/Sub. Raises ``FolderNotFound`` with the names that are there."""
-        self._http.step("folder")
+        as Inbox/Sub. Raises ``FolderNotFound`` with the names that are there. ``field``: the setting that
+        names it."""
+        if field == "folder":
+            self._http.step("folder")
         found = self._well_known(name) or self._child("", name) or self._path(name)
         if not found and "/" not in name:
             # Whoever sees a folder below the inbox calls it by its own name.
             found = self._child("inbox", name)
         if not found:
-            raise FolderNotFound(f"There is no folder {name} in this mailbox.", self._there_are())
+            raise FolderNotFound(f"There is no folder {name} in this mailbox.", self._there_are(), field=field)
         return str(found["id"]), _count(found)
 
     def _path(self, name: str) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ from shared.ports import NOBODY, Watch
 from shared.servers import https
 from shared.servers.cloud import Cloud
 from shared.servers.token import claims_of
+from shared.servers.words import duration
 
 READ_SECONDS = 30
 LIST_BYTES = 16 * 1024 * 1024
@@ -188,7 +189,9 @@ class GraphHttp:
         if answer.status == 401:
             return LoginRefused(
                 f"Microsoft Graph does not accept the token that Microsoft's sign-in gave{answer.reference}.",
-                "Check that tenant and cloud belong together, and in Entra > Sign-in logs that nothing blocks the app.",
+                "Token and Graph may be of different clouds: check that the Tenant ID is of the cloud that this "
+                "service is set up for, and in Entra > Sign-in logs that nothing blocks the app.",
+                field="tenant_id",
             )
         if answer.status == 403:
             return _denied(answer, claims_of(self._value), role)
@@ -206,9 +209,7 @@ class GraphHttp:
                 "Microsoft 365 sent a link to a place that is not its own.", "Nothing was sent there."
             )
         if not self._value:
-            self.watch.step("token")
-            self._value = self._token(False)
-            self.watch.step(self._step)
+            self._get_token(renew=False)
         renewed, broken = False, method != "GET"
         while True:
             try:
@@ -221,7 +222,7 @@ class GraphHttp:
                 continue
             if answer.status == 401 and not renewed:
                 renewed = True
-                self._value = self._token(True)
+                self._get_token(renew=True)
             elif answer.status == 429 or answer.status >= 500:
                 self._wait_or_raise(answer, wait)
             elif 300 <= answer.status < 400:
@@ -231,6 +232,11 @@ class GraphHttp:
                 )
             else:
                 return answer
+
+    def _get_token(self, renew: bool) -> None:
+        self.watch.step("token")
+        self._value = self._token(renew)
+        self.watch.step(self._step)
 
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, Any] | None, most: int
@@ -301,7 +307,7 @@ def _word(value: Any) -> str:
 def _busy(answer: Answer, wait: float | None) -> ServerError:
     if answer.status in (429, 503, 504) or wait is not None:
         return Throttled(
-            f"Microsoft 365 asks to wait{answer.reference}.",
+            f"Microsoft 365 asks to wait{f' {duration(wait)}' if wait else ''}{answer.reference}.",
             "Polling slows down by itself and goes on by itself.",
             retry_after=wait,
         )
@@ -322,6 +328,7 @@ def _denied(answer: Answer, claims: Mapping[str, Any], role: str) -> AccessDenie
             f"The app may not open this mailbox: it is limited to other mailboxes{answer.reference}.",
             "In Exchange Online, add the mailbox to the group of the app's access policy (New-ApplicationAccessPolicy) "
             "or to the scope of its role assignment (New-ManagementScope). That takes over an hour to act.",
+            field="email",
         )
     return AccessDenied(
         f"The app has no permission {role}{answer.reference}.",
@@ -337,6 +344,7 @@ def _person_denied(answer: Answer, has_scope: bool, role: str) -> AccessDenied:
             f"The account that signed in may not open this mailbox{answer.reference}.",
             "Sign in with the mailbox's own account; or give the account Full Access to the mailbox in the Exchange "
             "admin center > Mailboxes > Delegation.",
+            field="email",
         )
     return AccessDenied(
         f"The sign-in does not include the permission {role}{answer.reference}.",

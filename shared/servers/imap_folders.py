@@ -16,14 +16,12 @@ _USES = frozenset({rb"\all", rb"\archive", rb"\drafts", rb"\flagged", rb"\import
 def there_are(client: Any) -> str:
     """A sentence that lists the folders: INBOX, those with a special use, then the others."""
     try:
-        # Without being asked for, some servers leave special uses out (RFC 6154, 5.1).
-        found = client.list_special_folders() if client.has_capability("SPECIAL-USE") else []
-        found = [*found, *client.list_folders()]
+        found = client.list_folders()
     except (imaplib.IMAP4.error, OSError):
         return "Check its name, or use INBOX."
     uses: dict[str, str] = {}
     for flags, _, name in found:
-        marks = {bytes(flag).lower() for flag in flags}
+        marks = {flag.lower() for flag in flags}
         if rb"\noselect" not in marks and rb"\nonexistent" not in marks:
             uses.setdefault(_shown(str(name)), _use(marks))
     names = sorted(uses, key=lambda name: (name.upper() != "INBOX", not uses[name], name.lower()))

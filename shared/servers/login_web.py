@@ -21,6 +21,7 @@ import urllib3
 from shared.errors import InboundError, ProtocolViolation, ServerError, Throttled, Unreachable
 from shared.servers import https
 from shared.servers.entra import refusal
+from shared.servers.words import duration
 
 READ_SECONDS = 20
 ANSWER_BYTES = 1024 * 1024
@@ -123,9 +124,13 @@ class LoginWeb:
 
 def _wait(status: int, seconds: float | None) -> ServerError:
     if status == 429 or seconds is not None:
+        pause = f" {duration(seconds)}" if seconds else ""
         return Throttled(
-            "Microsoft's sign-in asks to wait.", "Polling goes on by itself; no setting was judged.", seconds
+            f"Microsoft's sign-in asks to wait{pause}.",
+            "Polling goes on by itself; nothing was judged about your settings.",
+            seconds,
         )
     return Unreachable(
-        f"Microsoft's sign-in does not work just now (HTTP {status}).", "The next poll tries again; nothing was judged."
+        f"Microsoft's sign-in does not work just now (HTTP {status}).",
+        "The next poll tries again; nothing was judged about your settings.",
     )

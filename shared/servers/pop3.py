@@ -187,12 +187,13 @@ class Pop3Source:
         self._client.close()
 
     def _log_in(self) -> None:
+        if self._credential.tokens is None:
+            self._watch.step("login")
         user = _checked(self._settings.username or self._settings.email, "username")
         try:
             if self._credential.tokens is not None:
                 self._sign_in(user, self._credential.tokens)
             else:
-                self._watch.step("login")
                 self._watch.secret(self._credential.password)
                 self._log_in_with(user, _checked(self._credential.password, "password"))
         except Refused as refused:

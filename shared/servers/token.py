@@ -31,6 +31,8 @@ _TENANT = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _NO_TENANT = frozenset({"common", "organizations", "consumers"})
 """Authorities of everybody: an app has no token there, and an account of anybody would do."""
 
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+
 CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -51,9 +53,21 @@ class AppLogin:
             return {"client_assertion": self.assertion}
         if self.certificate:
             return {"private_key": self.certificate, "public_certificate": self.certificate}
+        if _GUID.fullmatch(self.secret.strip()):
+            # Entra shows the id of a secret beside its value, and only the id for ever.
+            raise LoginRefused(
+                "This client secret looks like the Secret ID, not like its Value.",
+                "Paste the text of the column Value from Entra > App registrations > the app > Certificates & secrets. "
+                "It is shown only once: make a new secret if it is lost.",
+                field="client_secret",
+            )
         if self.secret:
             return self.secret
-        raise LoginRefused("The client secret is missing.", "Paste the secret's Value into the mailbox's settings.")
+        raise LoginRefused(
+            "The client secret is missing.",
+            "Paste the secret's Value into the mailbox's settings.",
+            field="client_secret",
+        )
 
     def fingerprint(self) -> str:
         """Tells credentials apart without holding them. Assertions change all the time and prove the same app."""
@@ -114,7 +128,7 @@ class Tokens:
         try:
             with app.lock:
                 result = app.acquire(lambda: self._client(cloud, login), scope, force)
-                return self._token(result)
+                return self._token(result, login)
         except InboundError:
             # MSAL remembers a refusal for a minute; whoever mends the settings must not have to wait.
             with self._lock:
@@ -146,7 +160,7 @@ class Tokens:
             )
         if result is None:
             raise refusal({"error": "login_required"})
-        token = self._token(result)
+        token = self._token(result, login)
         return token, kept.serialize() if kept.has_state_changed else None
 
     def begin_sign_in(
@@ -184,7 +198,7 @@ class Tokens:
             result = client.acquire_token_by_auth_code_flow(dict(flow), dict(params))
         except (ValueError, RuntimeError):  # state or nonce of something else
             raise _forged() from None
-        self._token(result)
+        self._token(result, login)
         claims = result.get("id_token_claims") or {}
         self._check_person(claims, issuer, login)
         account = Account(str(claims["oid"]), str(claims["tid"]), str(claims.get("preferred_username", "")))
@@ -209,7 +223,11 @@ class Tokens:
     def _client(self, cloud: Cloud, login: AppLogin, cache: Any = None) -> Any:
         authority = f"{cloud.authority}/{_tenant(login.tenant_id)}"
         if not login.client_id.strip():
-            raise LoginRefused("The Client ID is missing.", "Copy it from Entra > App registrations > the app.")
+            raise LoginRefused(
+                "The Client ID is missing.",
+                "Copy the Application (client) ID from Entra > App registrations > the app.",
+                field="client_id",
+            )
         try:
             return _msal().ConfidentialClientApplication(
                 login.client_id.strip(),
@@ -225,11 +243,12 @@ class Tokens:
             raise LoginRefused(
                 "The certificate cannot be read.",
                 "Give it as PEM text that holds both the certificate and its private key, without a password.",
+                field="client_secret",
             ) from None
 
-    def _token(self, result: Mapping[str, Any]) -> Token:
+    def _token(self, result: Mapping[str, Any], login: AppLogin) -> Token:
         if "access_token" not in result:
-            raise refusal(result)
+            raise refusal(result, login.client_id.strip())
         value = str(result["access_token"])
         lasts = timedelta(seconds=_number(result.get("expires_in")))
         return Token(value, self._now() + lasts, claims_of(value))
@@ -286,6 +305,7 @@ def _tenant(text: str) -> str:
         raise LoginRefused(
             "The Tenant ID names no tenant of Microsoft 365.",
             "Copy the Directory (tenant) ID from Entra > Overview: 32 digits and letters in five groups.",
+            field="tenant_id",
         )
     return tenant
 

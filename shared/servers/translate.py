@@ -30,6 +30,7 @@ from shared.errors import (
 )
 from shared.servers import certificate
 from shared.servers.dial import HandshakeBroken, NoConnection, NoGreeting, NoHandshake
+from shared.servers.words import duration, in_command
 
 _THROTTLED = re.compile(
     r"throttled|too many|authenticated but not connected|\[(LIMIT|INUSE|OVERQUOTA|UNAVAILABLE)\]|try again (later|in)",
@@ -64,6 +65,13 @@ _PORTS = {
 }
 _SSL_PORT = {"imap": "port 993", "pop3": "port 995", "": "port 993 (IMAP) or 995 (POP3)"}
 _NAMES = {"imap": "IMAP", "pop3": "POP3", "": "the chosen protocol"}
+
+_AS_APP = (
+    "Check that the signed-in account may open this mailbox. An app that signs in by itself needs the permission "
+    "IMAP.AccessAsApp or POP.AccessAsApp with admin consent, and in Exchange Online PowerShell: New-ServicePrincipal "
+    "-AppId <client ID> -ObjectId <object ID of the enterprise application>, then Add-MailboxPermission with "
+    "FullAccess."
+)
 
 
 @contextmanager
@@ -159,7 +167,7 @@ def silent(where: str, port: int, protocol: str, security: str) -> InboundError:
 
 def _tls(error: ssl.SSLError, host: str, port: int, protocol: str) -> InboundError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return certificate.refused(error, host)
+        return certificate.refused(error, host, getattr(error, "seen", None))
     reason = getattr(error, "reason", None) or ""  # only OpenSSL's own errors have one
     if reason == "WRONG_VERSION_NUMBER":
         return TlsRequired(
@@ -328,15 +336,14 @@ def token_refused(error: Exception, challenge: bytes, host: str) -> InboundError
         )
     return ConsentNeeded(
         f"{host} does not accept the sign-in any more.",
-        "Sign in again. With Microsoft 365 also check that the signed-in account may open this mailbox.",
+        f"Sign in again. {_AS_APP}" if _MICROSOFT.search(host) else "Sign in again with the account of this mailbox.",
     )
 
 
 def control_character(field: str = "") -> SettingsError:
     """What nobody types on purpose."""
-    return SettingsError(
-        "The user name or password contains a line break or another control character.", "Paste it again.", field=field
-    )
+    what = {"username": "The user name", "password": "The password"}.get(field, "The user name or password")
+    return SettingsError(f"{what} contains a line break or another control character.", "Paste it again.", field=field)
 
 
 # ── afterwards ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,10 +352,11 @@ def control_character(field: str = "") -> SettingsError:
 def opening_refused(text: str, host: str, user: str) -> InboundError | None:
     """Our error where a folder is not opened for another reason than that it is not there."""
     if _NOT_CONNECTED.search(text):
+        name = in_command(user, "<address>")
         return AccessDenied(
             f"{host} accepts the sign-in, but does not open the mailbox {user}.",
             "Check that this is the mailbox's address and that the account or app may open it. In Exchange Online "
-            f'PowerShell: Set-CASMailbox "{user}" -ImapEnabled $true; for an app also Add-MailboxPermission "{user}" '
+            f'PowerShell: Set-CASMailbox "{name}" -ImapEnabled $true; for an app also Add-MailboxPermission "{name}" '
             "-User <object ID of the enterprise application> -AccessRights FullAccess.",
             field="username",
         )
@@ -407,7 +415,7 @@ def _throttled(text: str, host: str) -> Throttled | None:
 def asked_to_wait(seconds: float) -> Throttled:
     """Our error for a server that says for how long it wants to be left alone."""
     return Throttled(
-        f"The mail server asks to wait {_duration(seconds)}.",
+        f"The mail server asks to wait {duration(seconds)}.",
         "Polling waits that long by itself and then goes on; no setting needs a change.",
         retry_after=seconds,
     )
@@ -419,10 +427,3 @@ def in_use() -> Throttled:
         "Another program has the mailbox open.",
         "The next poll tries again. If it stays so, close other programs that read this mailbox.",
     )
-
-
-def _duration(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
-    if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
-    return f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"

@@ -43,7 +43,8 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread, in which other tests could not run one of their own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"needs Debian's chromium ({CHROMIUM} is not there): apt-get install chromium")

@@ -14,7 +14,7 @@ from shared.model import reason
 from shared.model.doorbell import PollBell
 from tests.browser.conftest import Served
 
-pytestmark = pytest.mark.chromium
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
 
 SHOTS = os.environ.get("SCREENSHOTS", "")
 

@@ -92,8 +92,8 @@ def test_testing_saves_and_changes_nothing(app: App, tenant: str, server: doveco
         ({"port": "imap"}, "tls", "tls_required", "security"),
         ({"password": "wrong"}, "login", "login_refused", "password"),
         ({"folder": "Nowhere"}, "folder", "folder_not_found", "folder"),
-        ({"after_import": "move", "move_to": "Gone"}, "permissions", "folder_not_found", "folder"),
-        ({"port": "pop3", "security": "none"}, "greeting", "protocol_violation", ""),
+        ({"after_import": "move", "move_to": "Gone"}, "permissions", "folder_not_found", "move_to"),
+        ({"port": "pop3", "security": "none"}, "greeting", "wrong_server", "server_type"),
     ],
 )
 def test_what_is_wrong_is_the_step_that_fails_with_cause_and_fix(

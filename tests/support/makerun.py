@@ -29,7 +29,8 @@ class Run:
     def __init__(self, state: Path, **environ: str) -> None:
         self.state = state
         self.output = state.with_name(f"{state.name}-{uuid.uuid4().hex}.out")  # each run's own
-        self.ports = {name: int(environ.get(name, port)) for name, port in free_ports().items()}
+        given = {name: int(text) for name, text in environ.items() if name in PORTS and text.isdigit()}
+        self.ports = {**free_ports(), **given}
         environ = {**os.environ, **{k: str(v) for k, v in self.ports.items()}, "STATE_DIR": str(state), **environ}
         for name in ("AzureWebJobsStorage", "API_ADMIN_KEY", "KEY_FILE"):
             if environ.get(name) == os.environ.get(name):
