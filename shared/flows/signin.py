@@ -67,7 +67,7 @@ def _keep(app: App, mailbox: Mailbox, cache: str) -> None:
 
 
 def _must_open(app: App, mailbox: Mailbox, username: str) -> None:
-    """Another account than the mailbox's own is right for a shared mailbox, if it may open that; else it is a mistake."""
+    """Another account than the mailbox's own is right for a shared mailbox, if it may open that; else a mistake."""
     report = probe(app, mailbox)
     if report.ok:
         return
