@@ -80,7 +80,7 @@ def poll(app: App, tenant: str, mailbox: str, own_timer: bool = False) -> Polled
     except (SettingsError, ServerError) as error:
         poll.end(error)
         return None
-    poll.end(None, polled.more)
+    poll.end(poll.not_acted, polled.more, took_in=True)
     if polled.more:
         app.queues.ring_poll(tenant, mailbox)
     return polled
@@ -135,8 +135,14 @@ class _Poll:
         self._cursor = ""
         self._version = ""
         wanted = slot.transcript_until is not None and app.now() < slot.transcript_until
+        self._not_acted: SettingsError | None = None
         self._recording = app.record() if wanted else None
         self._watch: Watch = self._recording or NOBODY
+
+    @property
+    def not_acted(self) -> SettingsError | None:
+        """Why mail that was kept could not be treated on the server as the mailbox wants it."""
+        return self._not_acted
 
     def run(self) -> Polled:
         """Take in what is new, until there is no more or the time is over."""
@@ -179,13 +185,14 @@ class _Poll:
                 self._keep_batch(source)
         return False
 
-    def end(self, error: InboundError | None, more: bool = False) -> None:
-        """Give the mailbox back and write down how it went."""
+    def end(self, error: InboundError | None, more: bool = False, took_in: bool = False) -> None:
+        """Give the mailbox back and write down how it went. ``took_in``: mail came in all the same, so there is no
+        reason to poll less often."""
         if self._recording is not None:
             if error is not None:
                 self._recording.note(f"{error.message} {error.fix}")
             self._app.transcripts.add(self._tenant, self._mailbox.id, self._recording.lines, self._app.now())
-        slot = self._outcome(self._slot, error, more)
+        slot = self._outcome(self._slot, error, more, took_in)
         try:
             self._app.schedule.put(slot)
         except RowChanged:
@@ -194,9 +201,9 @@ class _Poll:
             if fresh is not None and fresh.busy_until == self._slot.busy_until:
                 due = min(fresh.due, slot.due)
                 with suppress(RowChanged):  # changed once more: the lease ends by itself
-                    self._app.schedule.put(replace(self._outcome(fresh, error, more), due=due))
+                    self._app.schedule.put(replace(self._outcome(fresh, error, more, took_in), due=due))
 
-    def _outcome(self, slot: Slot, error: InboundError | None, more: bool) -> Slot:
+    def _outcome(self, slot: Slot, error: InboundError | None, more: bool, took_in: bool) -> Slot:
         now = self._app.now()
         if error is None:
             return replace(
@@ -214,10 +221,14 @@ class _Poll:
         log.event("poll_failed", logging.WARNING, tenant=self._tenant, mailbox=self._mailbox.id, code=error.code)
         retry_after = error.retry_after if isinstance(error, ServerError) else None
         failures = slot.failures + 1
+        due = now + schedule.pause(failures, slot.minutes, retry_after)
+        if took_in:
+            due = now if more else slot.due
         return replace(
             slot,
             busy_until=None,
-            due=now + schedule.pause(failures, slot.minutes, retry_after),
+            due=due,
+            last_success=now if took_in else slot.last_success,
             failures=failures,
             paused=isinstance(error, MUST_NOT_REPEAT) and failures >= schedule.MAX_REFUSALS,
             failing_since=slot.failing_since or now,
@@ -265,12 +276,19 @@ class _Poll:
         self._kept += len(new)
         if not moved:
             raise _Overtaken
-        if connected:
-            source.act()
+        if connected and self._not_acted is None:
+            self._act(source)
             if not self._move_cursor(source.cursor()):
                 raise _Overtaken
         if new:
             self._stay(now)
+
+    def _act(self, source: Source) -> None:
+        """What cannot be marked, moved or deleted must not hold up the mails that are still to come in."""
+        try:
+            source.act()
+        except SettingsError as error:
+            self._not_acted = error
 
     def _move_cursor(self, cursor: str) -> bool:
         """Whether it is ours to move: another poll may have moved it meanwhile."""

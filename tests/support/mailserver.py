@@ -26,6 +26,7 @@ class MemoryFolder:
     fetched: list[int] = field(default_factory=list)
     sizes: dict[int, int] = field(default_factory=dict)
     acts: bool = False
+    refuses_to_act: InboundError | None = None
     acted: set[int] = field(default_factory=set)
 
     def deliver(self, raw: bytes, received: datetime = RECEIVED) -> int:
@@ -108,6 +109,8 @@ class MemorySource:
         self._again.pop(uid, None)
 
     def act(self) -> None:
+        if self._todo and self._folder.refuses_to_act:
+            raise self._folder.refuses_to_act
         self._folder.acted |= self._todo
         self._todo = set()
 

@@ -10,6 +10,7 @@ import pytest
 from cronsim import CronSim
 
 from shared.errors import (
+    FolderNotFound,
     InboundError,
     LoginRefused,
     MailRefused,
@@ -555,3 +556,39 @@ def test_a_mailbox_whose_own_timer_lives_is_polled_by_it_and_not_by_the_sweep(wo
         own, swept = live(world, tenant, minutes)
         mailboxes.remove(world.app, tenant, "support")
         assert len(swept) <= 3, f"saved at minute {saved_at}: {len(swept)} by the sweep, {len(own)} by its timer"
+
+
+# ── after import ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_what_is_kept_and_accounted_for_is_marked_moved_or_deleted(
+    world: World, tenant: str, folder: MemoryFolder
+) -> None:
+    folder.acts = True
+    for raw in numbered(3):
+        folder.deliver(raw)
+    folder.refuses[2] = MailRefused("not this one")
+    poll(world.app, tenant, "support")
+    assert folder.acted == {1, 3}
+
+
+def test_a_folder_that_mail_cannot_be_moved_to_is_told_and_holds_nothing_up(
+    world: World, tenant: str, folder: MemoryFolder
+) -> None:
+    folder.acts = True
+    folder.refuses_to_act = FolderNotFound("There is no folder Done.")
+    count = BATCH_MAILS * 2 + 5
+    for raw in numbered(count):
+        folder.deliver(raw)
+    assert poll(world.app, tenant, "support") == Polled(count, False)
+    slot = world.app.schedule.get(tenant, "support")
+    assert slot is not None
+    assert (slot.error_code, slot.failures, slot.paused) == ("folder_not_found", 1, False)
+    assert slot.due - world.clock.now <= timedelta(minutes=slot.minutes)
+    # Mended, everything that was left undone is done.
+    folder.refuses_to_act = None
+    world.poll(tenant)
+    assert folder.acted == set(range(1, count + 1))
+    slot = world.app.schedule.get(tenant, "support")
+    assert slot is not None
+    assert slot.error_code == ""
