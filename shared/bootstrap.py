@@ -118,6 +118,7 @@ def build(configured: Config) -> App:
         microsoft=doors,
         discover=functools.partial(_discover, doors),
         needs_no_secret=doors.needs_no_secret,
+        judge_host=doors.judge_host,
         healthy=functools.partial(_healthy, tables),
     )
 

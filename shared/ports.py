@@ -384,8 +384,12 @@ class Transcripts(Protocol):
         """Keep one conversation; those older than a day go."""
         ...
 
-    def read(self, tenant: str, mailbox: str) -> list[str]:
-        """All lines, the oldest conversation first."""
+    def read(self, tenant: str, mailbox: str, now: datetime) -> list[str]:
+        """All lines of the last day, the oldest conversation first."""
+        ...
+
+    def forget(self, tenant: str, mailbox: str) -> None:
+        """Remove all of a mailbox."""
         ...
 
 
@@ -441,7 +445,8 @@ class App:
     ``now`` is the clock; ``random`` gives that many unguessable bytes; ``sleep`` waits some seconds; ``open`` opens a
     mailbox on its server, ``record`` makes a watch that writes down what it sees; ``discover`` finds the servers of an
     address; ``needs_no_secret`` says whether the app that a tenant names at Microsoft trusts our own identity;
-    ``healthy`` says whether storage answers.
+    ``judge_host`` raises ``AddressForbidden`` for a server that tenants may not reach; ``healthy`` says whether
+    storage answers.
     """
 
     tenants: Tenants
@@ -461,4 +466,5 @@ class App:
     microsoft: Microsoft
     discover: Callable[[str], Discovery]
     needs_no_secret: Callable[[str, Settings], bool]
+    judge_host: Callable[[str, int], None]
     healthy: Callable[[], bool]

@@ -227,6 +227,7 @@ def _take(state: Path, stack: ExitStack) -> None:
     """Make the state directory ours alone for this run; CannotRun if another run uses it."""
     try:
         state.mkdir(parents=True, exist_ok=True)
+        state.chmod(0o700)  # whole mails lie in there
         lock = stack.enter_context((state / "run.lock").open("w"))
     except OSError as error:
         raise CannotRun(f"cannot write {state} ({error.strerror}): set STATE_DIR to another directory") from None

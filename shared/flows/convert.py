@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared import log
 from shared.errors import RowChanged, StoreError
@@ -68,6 +68,20 @@ def convert(app: App, tenant: str, id: str) -> None:
     raise RowChanged("Others were faster every time.")
 
 
+def _digest(message: Message, inbound: Inbound) -> str:
+    """What makes two mails of a group one: the content, and where that says too little, more.
+
+    Without a Message-ID, when it was received: monitoring systems send many mails that are alike but for that. Of a
+    mail that was too long to read whole, its bytes.
+    """
+    parts = [content_digest(message), message.subject]
+    if message.message_id is None:
+        parts.append(inbound.received.isoformat())
+    if any(defect.startswith("truncated") for defect in message.defects):
+        parts.append(inbound.sha256)
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def give_up(app: App, tenant: str, id: str) -> None:
     """The queue has tried as often as it does: the mail's row says so. Never raises what storage does: a message on a
     poison queue has nowhere to go, and the outbox still holds the mail."""
@@ -115,7 +129,7 @@ class _Conversion:
             return self._filing("", Decision(reason.MAILBOX_REMOVED, (step,)))
         own = frozenset(one.settings.email.lower() for one in mailboxes if one.settings.email)
         group = mailbox.settings.group
-        digest = content_digest(self.message)
+        digest = _digest(self.message, self.inbound)
         known = self._known_ids(group)
         decision = decide(self._facts(mailbox, own, digest, known))
         if decision.outcome is not reason.Outcome.DELIVERED:
@@ -204,6 +218,11 @@ class _Conversion:
         claims: tuple[ThreadEntry, ...] = (),
     ) -> Filing:
         message = self.message
+        if message.defects:
+            step = Step(
+                "reading", False, f"the mail is malformed or too long to show whole: {', '.join(message.defects)}"
+            )
+            decision = replace(decision, trace=(step, *decision.trace))
         author = message.sender or Address(name=message.from_text or "unknown sender", address="")
         return Filing(
             inbound=self.inbound,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.errors import Conflict, Invalid, NotFound, RowChanged
+from shared.errors import AddressForbidden, Conflict, Invalid, NotFound, RowChanged
 from shared.model.mailbox import MAILBOX_ID, Mailbox, Settings
 from shared.model.reason import Outcome
 from shared.model.schedule import Slot
@@ -72,11 +72,18 @@ def save(
     before = _before(app, tenant, id)
     if expected_version is not None and (before is None or before.version != expected_version):
         raise Conflict(CHANGED_MEANWHILE)
+    if settings.host:
+        try:
+            app.judge_host(settings.host, settings.effective_port)
+        except AddressForbidden as error:
+            raise Invalid([("host", f"{error.message} {error.fix}")]) from None
     try:
         saved = app.mailboxes.put(_draft(app, tenant, id, before, settings, secrets))
     except RowChanged:
         raise Conflict(CHANGED_MEANWHILE) from None
     _schedule(app, saved, moved=before is None or before.generation != saved.generation)
+    if before is not None and before.settings.secret_target("sign_in") != settings.secret_target("sign_in"):
+        app.sign_ins.forget_cache(tenant, id)
     if settings.enabled:
         app.queues.ring_poll(tenant, id)
     return saved, before is None
@@ -123,6 +130,8 @@ def remove(app: App, tenant: str, id: str) -> None:
         raise Conflict(CHANGED_MEANWHILE) from None
     if (slot := app.schedule.get(tenant, id)) is not None:
         app.schedule.delete(slot)
+    app.sign_ins.forget_cache(tenant, id)
+    app.transcripts.forget(tenant, id)
 
 
 def poll_now(app: App, tenant: str, id: str) -> None:
@@ -251,5 +260,7 @@ def _soon(app: App, mailbox: Mailbox, slot: Slot | None, moved: bool) -> Slot:
     if slot is None:
         return Slot(mailbox.tenant, mailbox.id, settings.polling_minutes, settings.enabled, mailbox.created, now)
     due = now - timedelta(seconds=1)
-    changed = replace(slot, minutes=settings.polling_minutes, enabled=settings.enabled, due=due, paused=False)
+    changed = replace(
+        slot, minutes=settings.polling_minutes, enabled=settings.enabled, due=due, paused=False, refusals=0
+    )
     return replace(changed, busy_until=None) if moved else changed

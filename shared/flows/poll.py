@@ -213,6 +213,7 @@ class _Poll:
                 last_success=now,
                 failures=0,
                 paused=False,
+                refusals=0,
                 failing_since=None,
                 error_code="",
                 error_message="",
@@ -221,6 +222,7 @@ class _Poll:
         log.event("poll_failed", logging.WARNING, tenant=self._tenant, mailbox=self._mailbox.id, code=error.code)
         retry_after = error.retry_after if isinstance(error, ServerError) else None
         failures = slot.failures + 1
+        refusals = slot.refusals + 1 if isinstance(error, MUST_NOT_REPEAT) else 0
         due = now + schedule.pause(failures, slot.minutes, retry_after)
         if took_in:
             due = now if more else slot.due
@@ -230,7 +232,8 @@ class _Poll:
             due=due,
             last_success=now if took_in else slot.last_success,
             failures=failures,
-            paused=isinstance(error, MUST_NOT_REPEAT) and failures >= schedule.MAX_REFUSALS,
+            refusals=refusals,
+            paused=refusals >= schedule.MAX_REFUSALS,
             failing_since=slot.failing_since or now,
             error_code=error.code,
             error_message=error.message,

@@ -20,6 +20,9 @@ from shared.ports import App
 LASTS = timedelta(minutes=10)
 """Long enough to find a phone for the second factor, short enough that a forgotten window is worth nothing."""
 
+NO_VERDICT = ("unreachable", "timed_out", "throttled", "protocol_violation")
+"""Failures of a test that say nothing about whether an account may open a mailbox."""
+
 STALE = "This sign-in was not begun here, or it was finished already."
 AGAIN = "Begin it again from the mailbox's settings."
 
@@ -53,9 +56,10 @@ def finish(app: App, caller: Caller, params: Mapping[str, str]) -> tuple[Mailbox
     if begun["key"] != caller.key_id or begun["generation"] != mailbox.generation:
         raise NotAllowed(STALE, AGAIN)
     username, cache = app.microsoft.finish_sign_in(mailbox, begun["flow"], params)
+    before, _ = app.sign_ins.cache(tenant, id)
     _keep(app, mailbox, cache)
     if username.lower() != mailbox.settings.email.lower():
-        _must_open(app, mailbox, username)
+        _must_open(app, mailbox, username, before)
     mailboxes.poll_now(app, tenant, id)
     return mailbox, username
 
@@ -66,13 +70,16 @@ def _keep(app: App, mailbox: Mailbox, cache: str) -> None:
     app.sign_ins.put_cache(mailbox.tenant, mailbox.id, sealed, "")
 
 
-def _must_open(app: App, mailbox: Mailbox, username: str) -> None:
+def _must_open(app: App, mailbox: Mailbox, username: str, before: str) -> None:
     """Another account than the mailbox's own is right for a shared mailbox, if it may open that; else a mistake."""
     report = probe(app, mailbox)
-    if report.ok:
+    failed = next((step for step in report.steps if step.state == "failed"), None)
+    if failed is None or failed.code in NO_VERDICT:
         return
+    # The sign-in that worked before must not be lost by a mistake.
     app.sign_ins.forget_cache(mailbox.tenant, mailbox.id)
-    failed = next(step for step in report.steps if step.state == "failed")
+    if before:
+        app.sign_ins.put_cache(mailbox.tenant, mailbox.id, before, "")
     raise WrongAccount(
         f"You signed in as {username}, and that account cannot open {mailbox.settings.email}: {failed.cause}",
         "Sign in with the mailbox's own account, or give this account access to the mailbox.",

@@ -4,8 +4,8 @@ Other parsers need smaller figures, because their time grows faster than their i
 so some figures are larger; each says why.
 """
 
-RAW_BYTES = 35 * 1024 * 1024
-"""Parsed of one mail. Exchange Online's default is 35 MB for a whole message; the rest of a larger one is not read."""
+RAW_BYTES = 50 * 1024 * 1024
+"""Parsed of one mail: as much as is kept whole (``model.inbound.MAX_RAW_BYTES``), so that nothing kept goes unread."""
 
 HEADER_BYTES = 1024 * 1024
 """Of one header block. 10,000 References are 400 KB; beyond this only the end of the block is looked for."""

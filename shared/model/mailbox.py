@@ -25,6 +25,15 @@ DEFAULT_PORTS = {
 }
 """RFC 8314 (implicit TLS), RFC 9051 and RFC 1939 (the others)."""
 
+OAUTH_HOSTS = (
+    "outlook.office365.com",
+    "outlook.office365.us",
+    "outlook-dod.office365.us",
+    "partner.outlook.cn",
+)
+"""IMAP and POP3 of Exchange Online, in each of Microsoft's clouds. A token opens more than one mailbox, so it goes
+nowhere else, whatever host a mailbox names."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_-]{1,63})*\.?$|^[0-9A-Fa-f:]{2,45}$")
 
@@ -41,7 +50,7 @@ def _no_control(text: str) -> str:
 
 def _fits_a_property(text: str) -> str:
     if len(text.encode("utf-16-le", "surrogatepass")) // 2 > MAX_WHITELIST:
-        raise PydanticCustomError("too_long", f"It is too long: {MAX_WHITELIST} characters are possible.")
+        raise PydanticCustomError("whitelist", f"It is too long: {MAX_WHITELIST} characters are possible.")
     return text
 
 
@@ -138,6 +147,15 @@ class Settings(BaseModel):
             needed["client_id"] = "Give the Application (client) ID from Entra > App registrations > the app."
             needed["tenant_id"] = "Give the Directory (tenant) ID from Entra > Overview."
         return needed
+
+    @model_validator(mode="after")
+    def _tokens_go_to_microsoft_only(self) -> Self:
+        if self.server_type != "office365" and self.auth == "oauth2":
+            if self.host.rstrip(".") not in OAUTH_HOSTS:
+                raise _field_error("host", f"OAuth 2.0 works with Exchange Online only: {OAUTH_HOSTS[0]}.")
+            if self.security == "none":
+                raise _field_error("security", "Tokens are sent over encryption only: choose ssl.")
+        return self
 
     @model_validator(mode="after")
     def _pop3_can_only_leave_or_delete(self) -> Self:

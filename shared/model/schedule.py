@@ -40,7 +40,7 @@ class Slot:
     ``due``: when the next poll may start. ``busy_until``: a poll is running, believed at most until then. ``ticked``:
     when its own timer last ran. ``failures``: polls failed in a row, ``failing_since`` when the first of them was;
     ``error_*``: what the last one said. ``transcript_until``: polls before this time are written down. ``paused``:
-    it waits for the tenant, who saves settings or presses "poll now".
+    it waits for the tenant, who saves settings or presses "poll now". ``refusals``: log-ins refused in a row.
     """
 
     tenant: str
@@ -60,6 +60,7 @@ class Slot:
     failing_since: datetime | None = None
     transcript_until: datetime | None = None
     paused: bool = False
+    refusals: int = 0
     version: str = ""
 
 

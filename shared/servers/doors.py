@@ -48,6 +48,11 @@ class Doors:
         app = (tenant.partition(".")[0], settings.tenant_id.lower(), settings.client_id.lower())
         return self.assertion is not None and app in self.federated_apps
 
+    def judge_host(self, host: str, port: int) -> None:
+        """See ``ports.App.judge_host``. A name that cannot be looked up now is judged at each connection anyway."""
+        with suppress(OSError, UnicodeError):
+            self.dialer.guard.addresses(host, port)
+
     def open(self, mailbox: Mailbox, watch: Watch = NOBODY) -> Source:
         """The mailbox on its server, not connected yet. Who watches sees a connection from its beginning."""
         settings = mailbox.settings

@@ -34,10 +34,18 @@ class TableTranscripts:
         operations += [Delete(row.key) for row in old if row.key != operations[0].key]
         self._tables.commit(TABLE, tenant, operations)
 
-    def read(self, tenant: str, mailbox: str) -> list[str]:
+    def forget(self, tenant: str, mailbox: str) -> None:
+        """See ``ports.Transcripts.forget``."""
+        while rows := self._rows(tenant, mailbox)[:DELETE_AT_ONCE]:
+            self._tables.commit(TABLE, tenant, [Delete(row.key) for row in rows])
+
+    def read(self, tenant: str, mailbox: str, now: datetime) -> list[str]:
         """See ``ports.Transcripts.read``."""
         lines: list[str] = []
-        for row in reversed(list(self._rows(tenant, mailbox))):
+        oldest = keys.stamp(now - KEPT_FOR)
+        for row in reversed(self._rows(tenant, mailbox)):
+            if row.text("at") <= oldest:
+                continue
             lines += [f"── {row.text('at')} ──", *json.loads(row.text("lines"))]
         return lines
 

@@ -152,6 +152,7 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
         microsoft=NoMicrosoft(),
         discover=_nothing_found,
         needs_no_secret=lambda tenant, settings: False,
+        judge_host=lambda host, port: None,
         healthy=lambda: True,
     )
     return World(app, clock, tables, blobs, queues, folders)

@@ -67,4 +67,6 @@ def _state(mailbox: Mailbox, slot: Slot | None) -> str:
         return "disabled"
     if slot is None or slot.last_poll is None:
         return "new"
+    if slot.paused:
+        return "paused"
     return "failing" if slot.failures else "ok"

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from shared.errors import Conflict
+from shared.errors import Conflict, NotAllowed
 from shared.flows import signin
 from shared.model.mailbox import MAILBOX_ID
 from shared.web import callers
@@ -34,6 +34,8 @@ have written it into the address."""
 @router.get("/oauth/start")
 def start(request: Request, app: TheApp, caller: Admin, mailbox: str = "") -> Response:
     """Send the browser to Microsoft for this mailbox."""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise NotAllowed("This sign-in was not begun on Inbound's own pages.", "Begin from the mailbox's settings.")
     if not MAILBOX_ID.fullmatch(mailbox):
         raise Conflict("No mailbox was named.", "Begin from the mailbox's settings.")
     back = f"{callers.own_origin(request)}{CALLBACK}"

@@ -110,7 +110,7 @@ def start_transcript(mailbox: str, body: TranscriptIn, app: TheApp, caller: Admi
 def get_transcript(mailbox: str, app: TheApp, caller: Admin) -> PlainTextResponse:
     """What was said with the mail server while it was written down, secrets struck out and mail cut; kept for a day."""
     _get(app, caller.tenant, mailbox)
-    lines = app.transcripts.read(caller.tenant, mailbox)
+    lines = app.transcripts.read(caller.tenant, mailbox, app.now())
     name = f'attachment; filename="{mailbox}-transcript.txt"'
     return PlainTextResponse("".join(f"{line}\n" for line in lines), headers={"Content-Disposition": name})
 
