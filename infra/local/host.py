@@ -150,8 +150,15 @@ def main() -> int:
         print(f"port {port} is taken: set HTTP_PORT to a free one", file=sys.stderr)
         return 1
     sys.path.insert(0, str(ROOT))
-    from function_app import app  # late: its import needs the settings, and may take a second
-    from shared.bootstrap import web_app
+    from shared import bootstrap  # late: the settings are there only now, and it may take a second
+    from shared.errors import StoreError
+
+    try:
+        bootstrap.app()
+    except (StoreError, ValueError) as error:  # a setting that is wrong, or storage that does not answer
+        print(f"the app cannot start: {error}", file=sys.stderr)
+        return 1
+    from function_app import app
 
     host_json = json.loads((ROOT / "host.json").read_text())
     try:
@@ -161,7 +168,7 @@ def main() -> int:
         return 1
     print("Inbound's development host, not for production. Functions:")
     print(describe(host.functions, os.environ), flush=True)
-    return serve(host, WebServer(web_app(), listener), stop)
+    return serve(host, WebServer(bootstrap.web_app(), listener), stop)
 
 
 def serve(host: Host, web: WebServer, stop: threading.Event) -> int:

@@ -53,7 +53,7 @@ NOT_ON_WHITELIST = Reason(
     "not_on_whitelist",
     Outcome.HELD,
     "The whitelist is on and its sender is not on it.",
-    "Add the sender or the domain to the mailbox's whitelist. An empty whitelist blocks everyone.",
+    "Add the sender or the domain to the whitelist for the next mails; what is held stays held in this version.",
 )
 SENDER_UNREADABLE = Reason(
     "sender_unreadable",
@@ -71,7 +71,7 @@ MAILBOX_REMOVED = Reason(
     "mailbox_removed",
     Outcome.HELD,
     "Its mailbox was deleted before the mail was converted.",
-    "Download the raw mail if it is needed.",
+    "Make the mailbox again and have the mail sent once more; its raw bytes are kept in storage.",
 )
 OWN_MAIL = Reason(
     "own_mail",
@@ -82,14 +82,14 @@ OWN_MAIL = Reason(
 SAME_MAIL = Reason(
     "same_mail",
     Outcome.DUPLICATE,
-    "The same mail (same Message-ID, sender, date, text and attachments) is there already.",
+    "The same mail (same Message-ID, sender, date, subject, text and attachments) is there already.",
     "Nothing; the incident named with it holds the mail.",
 )
 CONVERSION_FAILED = Reason(
     "conversion_failed",
     Outcome.FAILED,
     "Converting it failed five times. The raw mail is kept.",
-    "Tell the operator of this service; the mail can be converted again.",
+    "Tell the operator of this service; nothing of the mail is lost.",
 )
 UNFETCHABLE = Reason(
     "unfetchable",

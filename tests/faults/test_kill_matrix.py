@@ -82,6 +82,8 @@ class FaultyTransport(RequestsTransport):  # type: ignore[misc]
             raise Killed
         if self._faults.mode == "answer lost":
             raise ServiceResponseError("connection closed without a response")
+        # Read to its end, as a client reads a real 503: an answer left unread would leave its connection open.
+        assert response.internal_response.content is not None
         response.status_code = 503
         return response
 
