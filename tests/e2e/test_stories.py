@@ -31,6 +31,8 @@ class Desk:
             base_url=f"http://127.0.0.1:{run.ports['HTTP_PORT']}",
             headers={"Authorization": f"Bearer {self.key}"},
             timeout=30,
+            # The host is killed in some stories: a connection that is kept would be left half open.
+            limits=httpx.Limits(max_keepalive_connections=0),
         )
 
     def __enter__(self) -> Self:

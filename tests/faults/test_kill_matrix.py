@@ -78,12 +78,12 @@ class FaultyTransport(RequestsTransport):  # type: ignore[misc]
         if self._faults.mode == "reset before":
             raise ServiceRequestError("connection reset")
         response = super().send(request, **kwargs)
+        # Read to its end: an answer left unread would leave its connection open, which fails whatever test comes next.
+        assert response.internal_response.content is not None
         if self._faults.mode == "kill after":
             raise Killed
         if self._faults.mode == "answer lost":
             raise ServiceResponseError("connection closed without a response")
-        # Read to its end, as a client reads a real 503: an answer left unread would leave its connection open.
-        assert response.internal_response.content is not None
         response.status_code = 503
         return response
 
