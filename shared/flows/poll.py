@@ -223,7 +223,8 @@ class _Poll:
         retry_after = error.retry_after if isinstance(error, ServerError) else None
         failures = slot.failures + 1
         refusals = slot.refusals + 1 if isinstance(error, MUST_NOT_REPEAT) else 0
-        due = now + schedule.pause(failures, slot.minutes, retry_after)
+        jitter = int.from_bytes(self._app.random(2), "big") / 0xFFFF
+        due = now + schedule.pause(failures, slot.minutes, retry_after, jitter)
         if took_in:
             due = now if more else slot.due
         return replace(

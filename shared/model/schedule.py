@@ -22,6 +22,10 @@ OWN_TIMER_GRACE = timedelta(seconds=90)
 MAX_PAUSE = timedelta(hours=1)
 """The longest pause between tries of a mailbox that fails."""
 
+JITTER = 0.2
+"""The share of a pause that chance decides: enough to spread a thousand mailboxes over minutes, too little for anybody
+to wait noticeably longer."""
+
 MAX_REFUSALS = 3
 """Log-ins refused in a row before a mailbox is paused: more would lock the account."""
 
@@ -130,16 +134,18 @@ def next_due(slot: Slot, now: datetime) -> datetime:
     return now + interval
 
 
-def pause(failures: int, minutes: int, retry_after: float | None) -> timedelta:
+def pause(failures: int, minutes: int, retry_after: float | None, jitter: float = 0.0) -> timedelta:
     """How long to wait after this many failures in a row: what the server said, else doubling up to an hour.
 
-    Never shorter than the mailbox's own interval.
+    ``jitter`` (0 to 1, random) spreads the mailboxes that failed together, so that they do not all come back at the
+    same moment; what a server asked for is kept to the second. Never shorter than the mailbox's own interval.
     """
     interval = timedelta(minutes=minutes)
     if retry_after is not None:
         return max(interval, timedelta(seconds=min(max(retry_after, 0), MAX_RETRY_AFTER)))
     # 1 << 10 minutes is beyond any cap: keeps the power small.
-    return max(interval, min(MAX_PAUSE, interval * (1 << min(max(failures - 1, 0), 10))))
+    doubled = min(MAX_PAUSE, interval * (1 << min(max(failures - 1, 0), 10)))
+    return max(interval, doubled * (1 - JITTER * jitter))
 
 
 def _hash(tenant: str, mailbox: str) -> int:

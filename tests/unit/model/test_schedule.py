@@ -9,6 +9,7 @@ import pytest
 from cronsim import CronSim
 
 from shared.model.schedule import (
+    JITTER,
     EVEN_MINUTES,
     MAX_PAUSE,
     SLACK,
@@ -159,6 +160,19 @@ def test_the_pause_doubles_up_to_an_hour_or_is_what_the_server_said(
     failures: int, minutes: int, retry_after: float | None, expected: timedelta
 ) -> None:
     assert pause(failures, minutes, retry_after) == expected
+
+
+@pytest.mark.parametrize("failures", [4, 20])
+def test_mailboxes_that_failed_together_do_not_come_back_together(failures: int) -> None:
+    plain = pause(failures, 2, None)
+    spread = {pause(failures, 2, None, tenth / 10) for tenth in range(11)}
+    assert len(spread) == 11
+    assert max(abs(one - plain) for one in spread) == plain * JITTER
+
+
+def test_chance_never_makes_a_pause_shorter_than_the_interval_or_than_what_the_server_asked() -> None:
+    assert pause(1, 2, None, 1.0) == timedelta(minutes=2)
+    assert pause(1, 2, 600.0, 1.0) == timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("retry_after", [1e9, 1e15, float("inf")])
