@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from shared.errors import Conflict, NotAllowed, SettingsError
 from shared.flows import mailboxes
@@ -45,7 +46,25 @@ def begin(app: App, caller: Caller, mailbox: str, redirect_uri: str) -> str:
 def finish(app: App, caller: Caller, params: Mapping[str, str]) -> tuple[Mailbox, str]:
     """Redeem a callback: the mailbox, and who signed in. Raises ``NotAllowed`` for a callback that is not this
     caller's own, and ``SettingsError`` when Microsoft refuses or the account may not open the mailbox."""
-    taken = app.sign_ins.take(params.get("state", ""), app.now())
+    mailbox, flow = _take(app, caller, params.get("state", ""))
+    username, cache = app.microsoft.finish_sign_in(mailbox, flow, params)
+    before, _ = app.sign_ins.cache(mailbox.tenant, mailbox.id)
+    _keep(app, mailbox, cache)
+    if username.lower() != mailbox.settings.email.lower():
+        _must_open(app, mailbox, username, before)
+    mailboxes.poll_now(app, mailbox.tenant, mailbox.id)
+    return mailbox, username
+
+
+def end(app: App, caller: Caller, state: str) -> None:
+    """Microsoft sent the browser back without a code: the sign-in is over. Raises ``NotAllowed`` as ``finish`` does,
+    so that a forged refusal ends nobody's sign-in."""
+    _take(app, caller, state)
+
+
+def _take(app: App, caller: Caller, state: str) -> tuple[Mailbox, Mapping[str, Any]]:
+    """The sign-in of this state, out of storage: its mailbox, and what Microsoft's adapter needs to finish it."""
+    taken = app.sign_ins.take(state, app.now())
     if taken is None:
         raise NotAllowed(STALE, AGAIN)
     tenant, id, sealed = json.loads(taken)
@@ -55,13 +74,7 @@ def finish(app: App, caller: Caller, params: Mapping[str, str]) -> tuple[Mailbox
     mailbox = mailboxes.get(app, tenant, id)
     if begun["key"] != caller.key_id or begun["generation"] != mailbox.generation:
         raise NotAllowed(STALE, AGAIN)
-    username, cache = app.microsoft.finish_sign_in(mailbox, begun["flow"], params)
-    before, _ = app.sign_ins.cache(tenant, id)
-    _keep(app, mailbox, cache)
-    if username.lower() != mailbox.settings.email.lower():
-        _must_open(app, mailbox, username, before)
-    mailboxes.poll_now(app, tenant, id)
-    return mailbox, username
+    return mailbox, begun["flow"]
 
 
 def _keep(app: App, mailbox: Mailbox, cache: str) -> None:

@@ -47,6 +47,7 @@ def callback(request: Request, app: TheApp, caller: Admin) -> Response:
     """Microsoft sent the browser back, with a code or with a reason why not."""
     params = {name: value for name, value in request.query_params.items() if len(value) < 10_000}
     if "error" in params:
+        signin.end(app, caller, params.get("state", ""))
         message, fix = _REFUSED.get(
             params["error"], ("Microsoft did not sign you in.", "Begin again from the mailbox's settings.")
         )
