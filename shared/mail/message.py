@@ -12,6 +12,7 @@ from shared.mail.body import Body, body_charset, read_body
 from shared.mail.charset import decode
 from shared.mail.date import parse_date
 from shared.mail.encodedword import decode_header, decode_words
+from shared.mail.gathering import DigestBasis
 from shared.mail.header import FIELD_CUT, TRUNCATED, Field, skip_leading_junk
 from shared.mail.mime import split
 from shared.mail.msgid import message_ids
@@ -47,6 +48,8 @@ class Message:
     """Every field in order: name as written, value decoded and unfolded."""
     defects: tuple[str, ...]
     """Stable short codes of what was wrong, each once."""
+    digest_basis: DigestBasis | None = None
+    """What ``content_digest`` is made of, where that is not the text and the attachments as they are shown."""
 
     def header(self, name: str) -> str | None:
         """The value of the first field of that name, in any case."""
@@ -74,20 +77,14 @@ def content_digest(message: Message) -> str:
     """
     sender = message.sender.key if message.sender else message.from_text
     date = message.date.isoformat() if message.date else ""
-    files = sorted(_file_digest(attachment) for attachment in message.attachments)
+    text, sent = message.digest_basis or (message.text, None)
+    files = sorted(sent if sent is not None else (attachment.digest for attachment in message.attachments))
     digest = hashlib.sha256()
-    for value in (message.message_id or "", sender, date, "".join(message.text.split()), *files):
+    for value in (message.message_id or "", sender, date, "".join(text.split()), *files):
         data = value.encode("utf-8", "replace")
         digest.update(b"%d:" % len(data))
         digest.update(data)
     return digest.hexdigest()
-
-
-def _file_digest(attachment: Attachment) -> str:
-    if attachment.content_type.startswith(("text/", "message/")):  # their line ends change with the encoding
-        content = attachment.content.replace(b"\r\n", b"\n").strip()
-        return hashlib.sha256(content).hexdigest()
-    return attachment.sha256
 
 
 def _parse(raw: bytes) -> Message:
@@ -136,6 +133,7 @@ def _message(fields: list[Field], body: Body, hint: str | None, defects: list[st
         attachments=body.attachments,
         headers=tuple((entry.name, _value(entry, hint)) for entry in fields),
         defects=tuple(dict.fromkeys(defects)),
+        digest_basis=body.basis,
     )
 
 
@@ -146,7 +144,23 @@ def _by_name(fields: list[Field]) -> dict[str, list[bytes]]:
     return values
 
 
+_NEVER_ENCODED = frozenset(
+    (
+        "authentication-results",
+        "received-spf",
+        "dkim-signature",
+        "arc-authentication-results",
+        "arc-message-signature",
+        "arc-seal",
+    )
+)
+"""Fields that are read for what a server says. Encoded words have no place in them (RFC 2047 section 5), and decoding
+one that a sender put into a quoted address of his would let it end a comment and write a result."""
+
+
 def _value(entry: Field, hint: str | None) -> str:
+    if entry.name.lower() in _NEVER_ENCODED:
+        return one_line(entry.value[: limits.FIELD_BYTES].decode("utf-8", "replace"), limits.FIELD_BYTES)
     return one_line(decode_header(entry.value[: limits.FIELD_BYTES], hint), limits.FIELD_BYTES)
 
 
