@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shared import config, log
 from shared.config import Config, ConfigError
 from shared.errors import InboundError, StoreError
+from shared.mail.verdict import DkimCheck
 from shared.model.discovery import Discovery
 from shared.model.schedule import Slot
 from shared.ports import App, Recording, Secrets, SignIns
@@ -24,6 +25,7 @@ from shared.ports import App, Recording, Secrets, SignIns
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from shared.servers.dkim_check import DkimChecker
     from shared.servers.doors import Doors
     from shared.store.tables import Tables
 
@@ -112,6 +114,7 @@ def build(configured: Config) -> App:
         random=os.urandom,
         sleep=time.sleep,
         open=doors.open,
+        courier=doors.courier,
         record=_record,
         transcripts=TableTranscripts(tables),
         sign_ins=sign_ins,
@@ -120,6 +123,7 @@ def build(configured: Config) -> App:
         needs_no_secret=doors.needs_no_secret,
         judge_host=doors.judge_host,
         healthy=functools.partial(_healthy, tables),
+        check_dkim=_check_dkim,
     )
 
 
@@ -165,6 +169,18 @@ def _discover(doors: Doors, address: str) -> Discovery:
     from shared.servers.discover import Discoverer
 
     return Discoverer(doors.dialer, doors.cloud.authority).discover(address)
+
+
+def _check_dkim(raw: bytes) -> tuple[DkimCheck, ...]:
+    return _dkim_checker()(raw, utc_now())
+
+
+@functools.cache
+def _dkim_checker() -> DkimChecker:
+    # One for the process: it remembers keys.
+    from shared.servers.dkim_check import DkimChecker
+
+    return DkimChecker()
 
 
 def _healthy(tables: Tables) -> bool:

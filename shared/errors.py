@@ -21,6 +21,7 @@
     │   ├── TimedOut                no answer in time
     │   ├── Throttled               asked to wait
     │   ├── MailRefused             this one mail is not handed over; the connection is fine
+    │   ├── NotSent                 the outgoing server did not take a mail, or nobody knows whether it did
     │   └── ProtocolViolation       an answer that makes no sense
     ├── StoreError                  our own storage; the queue or the timer tries again
     │   ├── StoreUnavailable        it did not answer, or refused for now
@@ -182,6 +183,33 @@ class MailRefused(ServerError):
     """The server lists a mail and does not hand it over; others may well come."""
 
     code = "mail_refused"
+
+
+class NotSent(ServerError):
+    """A mail that the outgoing server did not take.
+
+    ``permanent``: trying again is useless; ``status``: the server's enhanced status code, such as "5.1.1" (RFC 3463),
+    empty where it gave none; ``in_doubt``: the connection was lost between the end of the mail and the answer, so that
+    it may well have been sent, and must not be sent again without asking.
+    """
+
+    code = "not_sent"
+
+    def __init__(
+        self,
+        message: str,
+        fix: str = "",
+        retry_after: float | None = None,
+        *,
+        permanent: bool = False,
+        status: str = "",
+        in_doubt: bool = False,
+        field: str | None = None,
+    ) -> None:
+        super().__init__(message, fix, retry_after, field=field)
+        self.permanent = permanent
+        self.status = status
+        self.in_doubt = in_doubt
 
 
 class ProtocolViolation(ServerError):

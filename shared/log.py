@@ -9,7 +9,7 @@ _LOGGER = logging.getLogger("inbound")
 
 FIELDS = frozenset(
     {
-        *("tenant", "mailbox", "inbound", "incident", "outcome", "reason", "code", "error", "state", "queue"),
+        *("tenant", "mailbox", "inbound", "incident", "outcome", "reason", "code", "error", "place", "state", "queue"),
         *("count", "kept", "more", "seconds", "attempts", "method", "status", "route"),
     }
 )
@@ -20,7 +20,7 @@ def event(name: str, level: int = logging.INFO, /, **fields: str | int | float |
     """Write one event.
 
     ``tenant`` is the tenant key, ``mailbox`` and ``inbound`` are ids, ``seconds`` a duration, ``error`` the name of an
-    exception's class (never its text: a library's text may quote a mail).
+    exception's class (never its text: a library's text may quote a mail), ``place`` where in the code it was raised.
 
     Raises ``ValueError`` for a field that is not allowed.
     """

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
+from shared.mail.verdict import DkimCheck
 from shared.model.discovery import Discovery
-from shared.model.inbound import Filed, Filing, Inbound, Kept, Step, ThreadEntry
+from shared.model.inbound import Content, Filed, Filing, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import Incident, Note, Status
+from shared.model.limits import Limit, Tally
 from shared.model.mailbox import Mailbox, Settings
 from shared.model.reason import Outcome
 from shared.model.schedule import Slot
@@ -97,6 +99,22 @@ class Nobody:
 NOBODY: Watch = Nobody()
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What Test Settings found out beside what a poll does. ``detail``: in words; ``is_known``: whether it could be
+    found out at all. One with a ``code`` is a warning: mail works, and somebody should act all the same; ``cause`` and
+    ``fix`` are whole sentences then."""
+
+    detail: str
+    code: str = ""
+    cause: str = ""
+    fix: str = ""
+    is_known: bool = True
+
+
+NOTHING_FOUND = Finding("")
+
+
 class Opener(Protocol):
     """Opens a mailbox on its server; connecting begins with ``with``."""
 
@@ -160,6 +178,74 @@ class Source(Protocol):
     def starts_over(self) -> bool:
         """Whether ``new`` lists mails that may be known already (the server renumbered, or the cursor was lost)."""
         ...
+
+
+@runtime_checkable
+class Scoped(Protocol):
+    """A source whose sign-in may open more than its own mailbox, so that it has something to prove."""
+
+    def scope(self, other: str, meant: frozenset[str]) -> Finding:
+        """Whether it opens other mailboxes too, found out by trying, after ``new`` was read. Reads no mail in them.
+
+        ``other``: an address to try; empty: those that are at hand. ``meant``: addresses in small letters that the same
+        sign-in is meant to open: they are not tried of our own accord.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a server does not take mail for a recipient.
+
+    ``code``: SMTP's reply code (RFC 5321, 4.2); ``status``: the enhanced one, such as "5.1.1" (RFC 3463), or empty;
+    ``text``: the server's own words, cut, without control characters and secrets; ``permanent``: trying again is
+    useless."""
+
+    code: int
+    status: str
+    text: str
+    permanent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a mail. The server has taken it for everybody who is not in ``refused``.
+
+    When all are in ``refused`` nobody gets it, and ``response`` is empty; else that is what the server said last.
+    """
+
+    refused: Mapping[str, Refusal]
+    response: str
+
+
+class Courier(Protocol):
+    """The way out for a mailbox's answers (``with … as courier``: connected and logged in). Serves several mails.
+
+    Every method may raise ``SettingsError`` (the tenant acts) or ``ServerError`` (later).
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def may_send(self) -> None:
+        """Raise if this account may not send as the mailbox's address. Changes nothing, sends nothing."""
+        ...
+
+    def send(self, message: bytes, sender: str, recipients: Sequence[str]) -> Sent:
+        """Hand over one mail (RFC 5322), whatever its line ends. Never tried a second time in here.
+
+        ``sender``: the envelope's, empty for mail that must not be answered by a machine; Office 365 knows no envelope
+        and takes the mailbox. ``recipients``: addr-specs, at least one. Raises ``NotSent`` when the mail as a whole is
+        not taken; after any other error it was not sent either.
+        """
+        ...
+
+
+class CourierOpener(Protocol):
+    """Opens the way out of a mailbox; connecting begins with ``with``."""
+
+    def __call__(self, mailbox: Mailbox, watch: Watch = NOBODY) -> Courier: ...
 
 
 # ── storage ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -292,10 +378,23 @@ class Desk(Protocol):
         """A failed mail whose raw is kept becomes pending again; whether it did."""
         ...
 
+    def release(self, tenant: str, id: str, by: str, now: datetime) -> bool:
+        """A held mail, or one that a person discarded, becomes pending, to be taken as if allowed; whether it did.
+        ``by``: who said so."""
+        ...
+
+    def discard(self, tenant: str, id: str, by: str) -> bool:
+        """A held mail becomes "discarded: discarded_by_person"; whether it did. ``by``: who said so."""
+        ...
+
     def thread(self, tenant: str, group: str, message_id: str) -> ThreadEntry | None: ...
 
-    def delivered_as(self, tenant: str, group: str, digest: str) -> int | None:
-        """The incident that holds a mail of this content."""
+    def content(self, tenant: str, digest: str) -> Content:
+        """Who holds mail of this content."""
+        ...
+
+    def tallies(self, tenant: str, limits: Iterable[Limit]) -> tuple[Tally, ...]:
+        """How far each of these limits is used."""
         ...
 
     def incident(self, tenant: str, number: int) -> Incident | None: ...
@@ -426,6 +525,10 @@ class Microsoft(Protocol):
         """Who signed in (for people to read), and the token cache. Raises ``NotAllowed`` for a forged callback."""
         ...
 
+    def credential_end(self, mailbox: Mailbox, watch: Watch) -> Finding:
+        """When the app's client secret or certificate ends, where that can be read. Never says that it failed."""
+        ...
+
 
 class Queues(Protocol):
     """Doorbells."""
@@ -443,10 +546,10 @@ class App:
     """Everything a flow may use.
 
     ``now`` is the clock; ``random`` gives that many unguessable bytes; ``sleep`` waits some seconds; ``open`` opens a
-    mailbox on its server, ``record`` makes a watch that writes down what it sees; ``discover`` finds the servers of an
-    address; ``needs_no_secret`` says whether the app that a tenant names at Microsoft trusts our own identity;
-    ``judge_host`` raises ``AddressForbidden`` for a server that tenants may not reach; ``healthy`` says whether
-    storage answers.
+    mailbox on its server, ``courier`` the way out for its answers; ``record`` makes a watch that writes down what it
+    sees; ``discover`` finds the servers of an address; ``needs_no_secret`` says whether the app that a tenant names at
+    Microsoft trusts our own identity; ``judge_host`` raises ``AddressForbidden`` for a server that tenants may not
+    reach; ``healthy`` says whether storage answers.
     """
 
     tenants: Tenants
@@ -460,6 +563,7 @@ class App:
     random: Callable[[int], bytes]
     sleep: Callable[[float], None]
     open: Opener
+    courier: CourierOpener
     record: Callable[[], Recording]
     transcripts: Transcripts
     sign_ins: SignIns
@@ -468,3 +572,4 @@ class App:
     needs_no_secret: Callable[[str, Settings], bool]
     judge_host: Callable[[str, int], None]
     healthy: Callable[[], bool]
+    check_dkim: Callable[[bytes], tuple[DkimCheck, ...]]

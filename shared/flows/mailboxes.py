@@ -72,11 +72,7 @@ def save(
     before = _before(app, tenant, id)
     if expected_version is not None and (before is None or before.version != expected_version):
         raise Conflict(CHANGED_MEANWHILE)
-    if settings.host:
-        try:
-            app.judge_host(settings.host, settings.effective_port)
-        except AddressForbidden as error:
-            raise Invalid([("host", f"{error.message} {error.fix}")]) from None
+    _judge_hosts(app, settings)
     try:
         saved = app.mailboxes.put(_draft(app, tenant, id, before, settings, secrets))
     except RowChanged:
@@ -87,6 +83,22 @@ def save(
     if settings.enabled:
         app.queues.ring_poll(tenant, id)
     return saved, before is None
+
+
+def _judge_hosts(app: App, settings: Settings) -> None:
+    """Raises ``Invalid`` for a server that tenants may not reach."""
+    outgoing = settings.outgoing
+    places = (
+        ("host", settings.host, settings.effective_port),
+        ("outgoing.host", outgoing.host, outgoing.effective_port),
+    )
+    for field, host, port in places:
+        if not host:
+            continue
+        try:
+            app.judge_host(host, port)
+        except AddressForbidden as error:
+            raise Invalid([(field, f"{error.message} {error.fix}")]) from None
 
 
 def draft(app: App, tenant: str, id: str, settings: Settings, secrets: Mapping[str, str | None]) -> Mailbox:

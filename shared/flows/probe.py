@@ -13,7 +13,7 @@ from datetime import datetime
 from shared.errors import InboundError, ServerError, SettingsError
 from shared.mail.message import parse
 from shared.model.mailbox import Mailbox, Settings
-from shared.ports import App, Recording, Source
+from shared.ports import App, Finding, Recording, Scoped, Source
 
 TITLES = {
     "dns": "Look up the server's name",
@@ -27,6 +27,7 @@ TITLES = {
     "list": "List the mails",
     "fetch": "Fetch one mail",
     "parse": "Read that mail",
+    "scope": "May this app read only this mailbox?",
     "permissions": "May mail be treated as wanted after import?",
     "outgoing": "Log in to the outgoing server",
 }
@@ -36,7 +37,7 @@ _READING = ("list", "fetch", "parse", "permissions", "outgoing")
 PATHS = {
     "imap": ("dns", "tcp", "tls", "greeting", "login", "folder", *_READING),
     "pop3": ("dns", "tcp", "tls", "greeting", "capabilities", "login", *_READING),
-    "office365": ("token", "folder", *_READING),
+    "office365": ("token", "folder", "list", "fetch", "parse", "scope", "permissions", "outgoing"),
 }
 """The steps of each kind of server, in the order in which they come with a password and encryption from the start."""
 
@@ -54,6 +55,9 @@ FIELDS = {
     "mailbox_not_found": "email",
 }
 """Which input a failure is about, by the error's code, where the error itself does not say."""
+
+OUTGOING_FIELDS = frozenset({"host", "port", "security", "username", "password"})
+"""Inputs that the outgoing server has as well as the mailbox's: where its step fails, they are meant."""
 
 
 def path_of(settings: Settings) -> tuple[str, ...]:
@@ -73,7 +77,8 @@ def path_of(settings: Settings) -> tuple[str, ...]:
 class ProbeStep:
     """One step. ``state``: ok, failed or skipped; ``ms``: how long it took; ``detail``: what was seen.
 
-    A failed one has ``code``, ``cause``, ``fix``, and ``field`` where one input is to blame.
+    A failed one has ``code``, ``cause``, ``fix``, and ``field`` where one input is to blame. One that is ok and has a
+    ``code`` is a warning: mail works, and somebody should act all the same.
     """
 
     name: str
@@ -110,9 +115,15 @@ class _Stages:
 
     def step(self, name: str) -> None:
         """The step before has worked; this one begins."""
+        if name == self.current:
+            return
         self.finish()
         self.current, self._since, self._details = name, self._now(), []
         self._recording.step(name)
+
+    def within(self, name: str) -> None:
+        """A part of the current step begins: for the transcript alone."""
+        self._recording.step(f"{self.current}: {name}")
 
     def finish(self, error: InboundError | None = None) -> None:
         """The current step is over."""
@@ -123,6 +134,19 @@ class _Stages:
         made = ProbeStep(self.current, TITLES.get(self.current, self.current), "ok", ms, " ".join(self._details))
         self.done[self.current] = made if error is None else _failed(made, error, self._by_app)
         self.current = ""
+
+    def found(self, name: str, finding: Finding) -> None:
+        """More about a step that is over now. It goes into the report alone: addresses are none of a transcript's."""
+        self.finish()
+        step = self.done[name]
+        self.done[name] = replace(
+            step,
+            state="ok" if finding.is_known else "skipped",
+            detail=f"{step.detail} {finding.detail}".strip(),
+            code=finding.code,
+            cause=finding.cause,
+            fix=finding.fix,
+        )
 
     def detail(self, text: str) -> None:
         """What was seen in this step, for the tenant."""
@@ -145,8 +169,23 @@ class _Stages:
         self._recording.private(on)
 
 
-def probe(app: App, mailbox: Mailbox) -> ProbeReport:
-    """Run the path of this mailbox; it may be one that is not saved. Never raises what the settings do wrong."""
+class _Within:
+    """A watch on one step: what begins in it is no step of the path."""
+
+    def __init__(self, stages: _Stages) -> None:
+        self._stages = stages
+        self.sent, self.received, self.note = stages.sent, stages.received, stages.note
+        self.secret, self.private = stages.secret, stages.private
+
+    def step(self, name: str) -> None:
+        self._stages.within(name)
+
+
+def probe(app: App, mailbox: Mailbox, other_address: str = "") -> ProbeReport:
+    """Run the path of this mailbox; it may be one that is not saved. Never raises what the settings do wrong.
+
+    ``other_address``: a mailbox that the app should not be able to read; empty: those that are at hand are tried.
+    """
     recording = app.record()
     stages = _Stages(recording, app.now, mailbox.settings.uses_sign_in)
     path = path_of(mailbox.settings)
@@ -154,8 +193,11 @@ def probe(app: App, mailbox: Mailbox) -> ProbeReport:
     try:
         with app.open(mailbox, stages) as source:
             _read_one(stages, source)
+            _look_at_app(app, stages, source, mailbox, other_address)
             stages.step("permissions")
             source.may_act()
+        if mailbox.settings.outgoing.enabled:
+            _try_outgoing(app, stages, mailbox)
     except (SettingsError, ServerError) as error:
         stages.finish(error)
     else:
@@ -191,6 +233,33 @@ def _read_one(stages: _Stages, source: Source) -> None:
         stages.detail(f"{len(raw)} bytes, {count} attachment{'' if count == 1 else 's'}.")
 
 
+def _try_outgoing(app: App, stages: _Stages, mailbox: Mailbox) -> None:
+    """Everything that sending takes but the mail."""
+    stages.step("outgoing")
+    with app.courier(mailbox, _Within(stages)) as courier:
+        courier.may_send()
+
+
+def _look_at_app(app: App, stages: _Stages, source: Source, mailbox: Mailbox, other_address: str) -> None:
+    """When the app's credential ends, and what else the app can read."""
+    if mailbox.settings.uses_sign_in:
+        stages.step("token")
+        stages.found("token", app.microsoft.credential_end(mailbox, stages))
+    if isinstance(source, Scoped):
+        stages.step("scope")
+        stages.found("scope", source.scope(other_address, _meant(app, mailbox)))
+
+
+def _meant(app: App, mailbox: Mailbox) -> frozenset[str]:
+    """Addresses that the same app is meant to read: it serves other mailboxes of this tenant too."""
+    settings = [one.settings for one in app.mailboxes.all(mailbox.tenant)]
+    return frozenset(one.email.lower() for one in settings if _app(one) == _app(mailbox.settings))
+
+
+def _app(settings: Settings) -> tuple[str, str, str]:
+    return (settings.server_type, settings.tenant_id.lower(), settings.client_id.lower())
+
+
 @contextmanager
 def _closing(arrivals: Iterator[object]) -> Iterator[None]:
     """End a generator that is not read to its end before its connection goes."""
@@ -207,6 +276,8 @@ def _failed(step: ProbeStep, error: InboundError, by_app: bool) -> ProbeStep:
     if by_app and field == "password":
         field = "client_secret"
     field = field if error.field is None else error.field
+    if step.name == "outgoing" and field in OUTGOING_FIELDS:
+        field = f"outgoing.{field}"
     return replace(step, state="failed", code=error.code, cause=error.message, fix=error.fix, field=field)
 
 

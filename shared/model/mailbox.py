@@ -16,6 +16,10 @@ from shared.model import whitelist
 
 MAX_POLLING_MINUTES = 24 * 60
 MAX_DAYS_TO_DOWNLOAD = 3650
+MAX_REOPEN_DAYS = 3650
+MAX_INCIDENTS_PER_HOUR = 5000
+"""New incidents of one sender: more than any desk can read, and far more than any person or monitoring writes."""
+
 MAX_WHITELIST = 30_000
 """UTF-16 units: below what one property of Azure Tables holds."""
 
@@ -24,6 +28,8 @@ DEFAULT_PORTS = {
     "pop3": {"ssl": 995, "starttls": 110, "none": 110},
 }
 """RFC 8314 (implicit TLS), RFC 9051 and RFC 1939 (the others)."""
+
+OUTGOING_PORTS = {"ssl": 465, "starttls": 587, "none": 587}
 
 OAUTH_HOSTS = (
     "outlook.office365.com",
@@ -77,7 +83,10 @@ Security = Literal["ssl", "starttls", "none"]
 
 
 class Outgoing(BaseModel):
-    """Where answers leave. Not in use yet: ``enabled`` can only be false."""
+    """Where answers leave: an SMTP server, or Microsoft Graph for Office 365, which needs nothing but ``enabled``.
+
+    Without a user name of its own it logs in as the mailbox does.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -88,9 +97,21 @@ class Outgoing(BaseModel):
     username: Line = ""
     from_name: Line = ""
 
+    @property
+    def effective_port(self) -> int:
+        """The port, or the usual one for the chosen security: RFC 8314 (465), RFC 6409 (587)."""
+        return self.port if self.port is not None else OUTGOING_PORTS[self.security]
+
 
 class Settings(BaseModel):
     """A mailbox's settings as the API takes them, without secrets.
+
+    ``authserv_id``: the name under which the mailbox's provider says whether a sender is real (RFC 8601); several are
+    separated by commas; empty: the provider's usual one. ``unverified_senders``: what becomes of mail whose sender
+    nobody checked, where that matters. ``agents``: addresses of the people who work on this group's incidents.
+    ``closed_reply``: an answer to a closed incident reopens it (for ``reopen_days``, then it opens a new one), always
+    opens a new one, or is kept there without opening it. ``old_mail``: what becomes of mail from before the
+    connection. ``max_incidents_per_hour``: of one sender; the rest is held.
 
     Raises pydantic's ``ValidationError`` naming each field. What this version cannot do yet is refused rather than
     accepted and ignored (see ``_is_built``).
@@ -116,14 +137,19 @@ class Settings(BaseModel):
     delete_after_days: int = Field(default=7, ge=0, le=365)
     whitelist_enabled: bool = False
     whitelist: Annotated[str, AfterValidator(_fits_a_property)] = ""
+    unverified_senders: Literal["accept", "hold"] = "accept"
+    authserv_id: Line = ""
+    agents: Annotated[str, AfterValidator(_fits_a_property)] = ""
+    closed_reply: Literal["reopen", "new", "keep"] = "reopen"
+    reopen_days: int = Field(default=14, ge=0, le=MAX_REOPEN_DAYS)
+    old_mail: Literal["open", "closed", "skip"] = "open"
+    max_incidents_per_hour: int = Field(default=MAX_INCIDENTS_PER_HOUR, ge=1, le=MAX_INCIDENTS_PER_HOUR)
     outgoing: Outgoing = Outgoing()
     acknowledge: bool = False
     enabled: bool = True
 
     @model_validator(mode="after")
     def _is_built(self) -> Self:
-        if self.outgoing.enabled:
-            raise _field_error("outgoing", "Outgoing mail does not work in this version: enabled must be false.")
         if self.acknowledge:
             raise _field_error("acknowledge", "Acknowledgements do not work in this version: use false.")
         return self
@@ -149,6 +175,12 @@ class Settings(BaseModel):
         return needed
 
     @model_validator(mode="after")
+    def _outgoing_has_a_server(self) -> Self:
+        if self.outgoing.enabled and not self.outgoing.host and self.server_type != "office365":
+            raise _field_error("outgoing.host", "Give the outgoing server's name, such as smtp.example.com.")
+        return self
+
+    @model_validator(mode="after")
     def _tokens_go_to_microsoft_only(self) -> Self:
         if self.server_type != "office365" and self.auth == "oauth2":
             if self.host.rstrip(".") not in OAUTH_HOSTS:
@@ -172,10 +204,20 @@ class Settings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _agents_are_addresses(self) -> Self:
+        if wrong := [one for one in whitelist.entries(self.agents) if parse_address(one) is None]:
+            raise _field_error("agents", f"Not an e-mail address: {', '.join(wrong[:5])}")
+        return self
+
+    @model_validator(mode="after")
     def _whitelist_reads(self) -> Self:
         if wrong := whitelist.unreadable(self.whitelist):
             raise _field_error("whitelist", f"Not a domain or an e-mail address: {', '.join(wrong[:5])}")
         return self
+
+    def is_agent(self, key: str) -> bool:
+        """Whether this address key is one of the group's agents."""
+        return key in {one.lower() for one in whitelist.entries(self.agents)}
 
     @property
     def uses_sign_in(self) -> bool:
@@ -207,12 +249,20 @@ class Settings(BaseModel):
         """What a stored secret belongs to: a change of any of it asks for the secret again, so that it is never sent
         to somebody it was not meant for."""
         if field == "password":
-            return (self.server_type, self.host, self.effective_port, self.username, self.security)
+            incoming = (self.server_type, self.host, self.effective_port, self.username, self.security)
+            return (*incoming, *self._outgoing_server()) if self._lends_its_password() else incoming
         if field == "client_secret":
             return (self.tenant_id, self.client_id)
         if field == "sign_in":
             return (self.server_type, self.tenant_id, self.client_id, self.email, self.username)
-        return (self.outgoing.host, self.outgoing.port or 0, self.outgoing.username)
+        return (*self._outgoing_server(), self.outgoing.username)
+
+    def _lends_its_password(self) -> bool:
+        """Whether the outgoing server may be given the mailbox's own password."""
+        return self.outgoing.enabled and self.outgoing.username in ("", self.username)
+
+    def _outgoing_server(self) -> tuple[str | int, ...]:
+        return (self.outgoing.host, self.outgoing.effective_port, self.outgoing.security)
 
     def sign_in_field(self) -> str:
         """What a token cache is sealed for: a change of app, tenant or address makes it unreadable."""

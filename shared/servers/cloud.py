@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlsplit
 
 _GRAPH = "https://graph.microsoft.com"
 _OUTLOOK = "https://outlook.office365.com"
+_OUTLOOK_OF_PEOPLE = "https://outlook.office.com"
+"""Exchange Online's other name in the global cloud: Microsoft's page on OAuth for IMAP, POP and SMTP names it for
+people, the one above for apps. The national clouds have one name for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,21 +19,23 @@ class Cloud:
 
     ``authority``: where people and apps sign in. ``graph``: Graph's base with its version. ``graph_resource`` and
     ``outlook_resource``: what a token is for, which is not where it is sent when a stand-in or proxy answers there.
+    ``outlook_of_people``: the same as ``outlook_resource`` for what a person grants.
     """
 
     authority: str
     graph: str
     graph_resource: str
     outlook_resource: str
+    outlook_of_people: str
 
     @classmethod
     def of(cls, name: str) -> Self:
         """A cloud by its name: global, usgov (GCC High), dod, china. Raises ``KeyError``."""
         authority, graph, outlook = _CLOUDS[name]
-        return cls(authority, f"{graph}/v1.0", graph, outlook)
+        return cls(authority, f"{graph}/v1.0", graph, outlook, _OUTLOOK_OF_PEOPLE if outlook == _OUTLOOK else outlook)
 
     @classmethod
-    def custom(cls, authority: str = "", graph_url: str = "") -> Self:
+    def custom(cls, authority: str = "", graph_url: str = "") -> Cloud:
         """The cloud of AZURE_AUTHORITY_HOST and GRAPH_URL; what is empty is that of the other's cloud.
 
         Raises ``ValueError`` naming the setting: only https is spoken, and to Graph also http on this machine.
@@ -39,7 +44,7 @@ class Cloud:
         base = graph_url.strip().rstrip("/")
         known = _known(signs_in, base)
         _check("GRAPH_URL", base)
-        return cls(signs_in or known.authority, base or known.graph, known.graph_resource, known.outlook_resource)
+        return replace(known, authority=signs_in or known.authority, graph=base or known.graph)
 
     @property
     def graph_scope(self) -> str:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,6 +26,10 @@ CONNECT_SECONDS = 10.0
 
 READ_SECONDS = 30.0
 """For one answer to begin; MailKit waits two minutes, but a function is paid for while it waits."""
+
+GREETING_SECONDS = 10.0
+"""For a server's first line, which costs it no work: name, TCP and TLS are paid for already. A server that looks up its
+visitor's name first takes some seconds (imapflow waits 16); who sits before Test Settings should not wait thirty."""
 
 
 class NoConnection(TimeoutError):
@@ -50,6 +57,7 @@ class Dialer:
     connect_seconds: float = CONNECT_SECONDS
     read_seconds: float = READ_SECONDS
     watch: Watch = NOBODY
+    greeting_seconds: float = GREETING_SECONDS
 
     def dial(self, host: str, port: int, security: Security) -> socket.socket:
         """A connected socket, inside TLS where ``security`` is "ssl". Blocks for ``read_seconds`` at most per read.
@@ -86,6 +94,19 @@ class Dialer:
         self.watch.note(f"encrypted with {encrypted.version()} {cipher[0] if cipher else ''}".rstrip())
         return encrypted
 
+    @contextmanager
+    def greeting(self, connection: socket.socket) -> Iterator[None]:
+        """While a server's first line is read. Raises ``NoGreeting`` after ``greeting_seconds``, also when it drips."""
+        try:
+            with ended_after(self.greeting_seconds, lambda: end(connection)) as over:
+                yield
+        except OSError as error:
+            if over.is_set() or isinstance(error, TimeoutError):
+                raise NoGreeting(*error.args) from error
+            raise
+        if over.is_set():
+            raise NoGreeting("ended")
+
     def context(self) -> ssl.SSLContext:
         """The TLS context that every connection is verified with."""
         return tls.context(self.ca_file)
@@ -112,8 +133,36 @@ class Dialer:
                 last = error
                 continue
             connection.settimeout(max(until - time.monotonic(), 0.1))
+            # imaplib sends a literal and its line end apart: the second would wait 40 ms for the server's receipt.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connection
         raise NoConnection(*last.args) if isinstance(last, TimeoutError) else last
+
+
+@contextmanager
+def ended_after(seconds: float, hang_up: Callable[[], None]) -> Iterator[threading.Event]:
+    """Hang up from outside when this takes longer, as a read timeout begins anew with each byte. The event tells
+    whether that happened; whoever was reading meets the end of the connection."""
+    over = threading.Event()
+
+    def act() -> None:
+        over.set()
+        hang_up()
+
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield over
+    finally:
+        timer.cancel()
+
+
+def end(connection: socket.socket) -> None:
+    """Both directions, at once: whoever reads from the connection in another thread hears its end."""
+    with suppress(OSError):  # it is closed already, which is all that we want
+        # The plain socket's shutdown: that of TLS forgets its keys, which the other thread still uses.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _second_look(place: tuple[str, int], host: str, until: float) -> bytes | None:

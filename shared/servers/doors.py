@@ -10,22 +10,20 @@ from typing import Any, Literal
 
 from shared.errors import RowChanged, SecretLost
 from shared.model.mailbox import Mailbox, Settings
-from shared.ports import NOBODY, Secrets, SignIns, Source, Watch
+from shared.ports import NOBODY, Courier, Finding, Secrets, SignIns, Source, Watch
 from shared.servers.credential import Credential
 from shared.servers.dial import Dialer
 from shared.servers.graph import GraphSource
+from shared.servers.graph_app import credential_end
 from shared.servers.imap import ImapSource
 from shared.servers.pop3 import Pop3Source
-from shared.servers.token import AppLogin, Cloud, Tokens
+from shared.servers.token import AppLogin, Cloud, Token, Tokens
 from shared.servers.warm import WarmClients
 
 WARM_MINUTES = 5
 """Mailboxes polled at least this often keep their connection: for others it would wait longer than it is worth."""
 
-OUTLOOK_SCOPES = {
-    "imap": "https://outlook.office.com/IMAP.AccessAsUser.All",
-    "pop3": "https://outlook.office.com/POP.AccessAsUser.All",
-}
+OUTLOOK_PERMISSIONS = {"imap": "IMAP.AccessAsUser.All", "pop3": "POP.AccessAsUser.All"}
 """What a person grants for IMAP and POP3 at Exchange Online (Microsoft's page on OAuth for these protocols)."""
 
 
@@ -68,6 +66,7 @@ class Doors:
                 settings.after_import,
                 settings.move_to,
                 watch,
+                lambda: bool(self._cache(mailbox)[0]),
             )
         dialer = replace(self.dialer, watch=watch)
         credential = self._credential(mailbox)
@@ -79,6 +78,17 @@ class Doors:
         key = f"{mailbox.tenant}/{mailbox.id}/{mailbox.version}"
         return ImapSource(settings, credential, dialer, floor.date(), self.now, (self.warm, key) if waits else None)
 
+    def courier(self, mailbox: Mailbox, watch: Watch = NOBODY) -> Courier:
+        """The way out for the mailbox's answers, not connected yet: Graph for Office 365, else the outgoing server."""
+        # 13 ms of a cold start, and polls never send.
+        from shared.servers.graph_send import GraphCourier
+        from shared.servers.smtp import SmtpCourier
+
+        settings = mailbox.settings
+        if settings.server_type == "office365":
+            return GraphCourier(settings.email, self._tokens(mailbox), self.cloud, self.now, watch)
+        return SmtpCourier(settings, self._outgoing_credential(mailbox), replace(self.dialer, watch=watch))
+
     def begin_sign_in(self, mailbox: Mailbox, redirect_uri: str) -> Mapping[str, Any]:
         """See ``ports.Microsoft.begin_sign_in``."""
         hint = mailbox.settings.email or mailbox.settings.username
@@ -89,10 +99,32 @@ class Doors:
         account, cache = self.tokens.finish_sign_in(self.cloud, self._app(mailbox), flow, params)
         return account.username, cache
 
+    def credential_end(self, mailbox: Mailbox, watch: Watch) -> Finding:
+        """See ``ports.Microsoft.credential_end``."""
+        login = self._app(mailbox)
+
+        def token() -> Token:
+            return self.tokens.app_token(self.cloud, login, self.cloud.graph_scope)
+
+        # Only where the mailbox itself is read by such a token: then it is in memory, and costs no request.
+        reads_by_it = mailbox.settings.server_type == "office365" and not self._cache(mailbox)[0]
+        return credential_end(login, self.cloud, token if reads_by_it else None, self.now, watch)
+
     def _credential(self, mailbox: Mailbox) -> Credential:
         if mailbox.settings.uses_sign_in:
             return Credential(tokens=self._tokens(mailbox))
         return Credential(password=self._secret(mailbox, "password"))
+
+    def _outgoing_credential(self, mailbox: Mailbox) -> Credential:
+        """Its own password where there is one; else what opens the mailbox, unless another user is named."""
+        if self._outgoing_is_own(mailbox):
+            return self._credential(mailbox)
+        return Credential(password=self._secret(mailbox, "outgoing_password"))
+
+    def _outgoing_is_own(self, mailbox: Mailbox) -> bool:
+        settings = mailbox.settings
+        is_same = settings.outgoing.username in ("", settings.username)
+        return is_same and not mailbox.secret("outgoing_password")
 
     def _tokens(self, mailbox: Mailbox) -> Callable[[bool], str]:
         """Of the person who signed in for this mailbox, if anybody did; else of the app by itself."""
@@ -130,10 +162,14 @@ class Doors:
     def _scopes(self, mailbox: Mailbox) -> list[str]:
         """The least that is needed, and always the same: MSAL keeps one refresh token per set of scopes."""
         settings = mailbox.settings
+        sends = settings.outgoing.enabled
         if settings.server_type != "office365":
-            return [OUTLOOK_SCOPES[settings.server_type]]
+            by_sign_in = sends and self._outgoing_is_own(mailbox)
+            wanted = [OUTLOOK_PERMISSIONS[settings.server_type], *(["SMTP.Send"] if by_sign_in else [])]
+            return [f"{self.cloud.outlook_of_people}/{one}" for one in wanted]
         permission = "Mail.Read" if settings.after_import == "leave" else "Mail.ReadWrite"
-        return [f"{self.cloud.graph_resource}/{permission}", f"{self.cloud.graph_resource}/{permission}.Shared"]
+        wanted = [permission, f"{permission}.Shared", *(["Mail.Send", "Mail.Send.Shared"] if sends else [])]
+        return [f"{self.cloud.graph_resource}/{one}" for one in wanted]
 
     def _app(self, mailbox: Mailbox) -> AppLogin:
         """The app that the tenant registered. Its secret may be a certificate with its key, as PEM text."""

@@ -18,14 +18,14 @@ from typing import Literal, Self
 
 from shared.errors import AccessDenied, MailRefused, ProtocolViolation
 from shared.model.inbound import MAX_RAW_BYTES
-from shared.ports import NOBODY, Arrival, Watch
+from shared.ports import NOBODY, Arrival, Finding, Watch
 from shared.servers.cloud import Cloud
 from shared.servers.graph_folders import Folders, query, segment
 from shared.servers.graph_head import head_block
 from shared.servers.graph_http import Answer, GraphHttp
 from shared.servers.graph_lists import Forgotten, Item, Lists
+from shared.servers.graph_scope import AS_GRANTED, TOO_MUCH, Reach, limiting, roles_of
 from shared.servers.graph_state import Again, GraphState, moment, written
-from shared.servers.words import in_command
 
 AfterImport = Literal["leave", "mark_read", "move", "delete"]
 
@@ -54,19 +54,6 @@ class _Page:
     ends_round: bool = False
 
 
-TOO_MUCH = frozenset({"Mail.Read", "Mail.ReadWrite", "Mail.ReadBasic.All"})
-"""Application permissions that open every mailbox of the tenant when they are granted in Entra ID."""
-
-OVER_PRIVILEGED = (
-    "Over-privileged: by its token this app may read every mailbox of the tenant. Limit it to named mailboxes by RBAC "
-    "for Applications, in Exchange Online PowerShell: New-ServicePrincipal -AppId {app} -ObjectId <object ID of the "
-    "enterprise application>; New-ManagementScope -Name Inbound -RecipientRestrictionFilter "
-    "\"PrimarySmtpAddress -eq '<address>'\"; "
-    "New-ManagementRoleAssignment -App {app} -Role 'Application Mail.Read' -CustomResourceScope Inbound; "
-    "then remove the application permission Mail.Read in Entra, because the two add up."
-)
-
-
 class GraphSource:
     """``ports.Source`` on a folder of an Exchange Online mailbox, also a shared one."""
 
@@ -81,10 +68,16 @@ class GraphSource:
         after_import: AfterImport = "leave",
         move_to: str = "",
         watch: Watch = NOBODY,
+        signed_in: Callable[[], bool] = lambda: False,
     ) -> None:
         """``token(force)``: an access token; ``force`` when Graph refused the last one. ``floor``: the oldest
-        receivedDateTime to download on a first connection. ``move_to``: a folder, named as ``folder`` is."""
+        receivedDateTime to download on a first connection. ``move_to``: a folder, named as ``folder`` is.
+        ``signed_in``: whether the token is of a person, not of the app itself."""
         self._http = GraphHttp(cloud, token, now, watch)
+        self._address = mailbox_address
+        self._name = folder
+        self._signed_in = signed_in
+        self._is_proved = False
         self._user = f"{cloud.graph}/users/{segment(mailbox_address)}"
         self._folders = Folders(self._http, self._user)
         self._lists = Lists(self._http, self._folders, self._user, folder)
@@ -323,11 +316,11 @@ class GraphSource:
 
     def may_act(self) -> None:
         """See ``ports.Source.may_act``. The token says what was granted; a scoped app's token may say nothing."""
+        self._http.step("permissions")
         claims = self._http.claims
-        granted = {*_words(claims.get("roles")), *_words(claims.get("scp"))}
-        if TOO_MUCH & set(_words(claims.get("roles"))):
-            app = in_command(str(claims.get("appid", "")), "<client ID>")
-            self._http.watch.note(OVER_PRIVILEGED.format(app=app))
+        granted = {*roles_of(claims), *str(claims.get("scp") or "").split()}
+        if TOO_MUCH & roles_of(claims) and not self._is_proved:
+            self._http.watch.note(f"{AS_GRANTED} {limiting(claims, self._address, self._role())}")
         if self._after_import == "leave":
             return
         if any(name.startswith("Mail.Read") for name in granted) and not any(
@@ -341,6 +334,18 @@ class GraphSource:
         if self._after_import == "move":
             self._folders.find(self._move_to, "move_to")
 
+    def scope(self, other: str, meant: frozenset[str]) -> Finding:
+        """See ``ports.Scoped.scope``."""
+        if self._signed_in():
+            return Finding("A person signed in: what that person may open is open, and nothing else.", is_known=False)
+        folder = self._lists.folder or self._folders.find(self._name)[0]
+        found = Reach(self._http, self._address, folder, self._role()).prove(other, meant)
+        self._is_proved = found.is_known
+        return found
+
+    def _role(self) -> str:
+        return "Mail.Read" if self._after_import == "leave" else "Mail.ReadWrite"
+
     def _act_on(self, message: str) -> Answer:
         if self._after_import == "delete":
             return self._http.change("DELETE", message)
@@ -348,13 +353,6 @@ class GraphSource:
             self._destination = self._destination or self._folders.find(self._move_to, "move_to")[0]
             return self._http.change("POST", f"{message}/move", {"destinationId": self._destination})
         return self._http.change("PATCH", message, {"isRead": True})
-
-
-def _words(claim: object) -> list[str]:
-    """Roles are a list, scopes a text with blanks."""
-    if isinstance(claim, str):
-        return claim.split()
-    return [str(one) for one in claim] if isinstance(claim, list) else []
 
 
 def _id(arrival: Arrival) -> str:

@@ -50,7 +50,7 @@ def check(client: Any, settings: Settings, watch: Watch) -> None:
 def _my_rights(client: Any, folder: str) -> list[bytes]:
     client._imap.myrights(client._normalise_folder(folder))
     _, answers = client._imap.response("MYRIGHTS")
-    return [answer for answer in answers if answer]
+    return [answer for answer in answers if isinstance(answer, bytes) and answer.split()]
 
 
 def _apply(client: Any, settings: Settings, uids: list[int]) -> None:

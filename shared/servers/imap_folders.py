@@ -17,11 +17,11 @@ def there_are(client: Any) -> str:
     """A sentence that lists the folders: INBOX, those with a special use, then the others."""
     try:
         found = client.list_folders()
-    except (imaplib.IMAP4.error, OSError):
+    except (imaplib.IMAP4.error, OSError, ValueError):  # the last: a list that imapclient cannot read
         return "Check its name, or use INBOX."
     uses: dict[str, str] = {}
     for flags, _, name in found:
-        marks = {flag.lower() for flag in flags}
+        marks = {flag.lower() for flag in flags if isinstance(flag, bytes)} if isinstance(flags, tuple) else set()
         if rb"\noselect" not in marks and rb"\nonexistent" not in marks:
             uses.setdefault(_shown(str(name)), _use(marks))
     names = sorted(uses, key=lambda name: (name.upper() != "INBOX", not uses[name], name.lower()))

@@ -8,7 +8,6 @@ answer and a deadline the whole conversation. Nothing of a refused or broken com
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import re
 import socket
@@ -18,7 +17,8 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from shared.errors import ProtocolViolation, TimedOut
-from shared.servers.dial import Dialer, NoGreeting, Security
+from shared.servers import sasl
+from shared.servers.dial import Dialer, Security
 from shared.servers.translate import control_character, hung_up_at_once, no_encryption, stranger
 
 ANSWER_BYTES = 8 * 1024
@@ -86,10 +86,12 @@ class Pop3Client:
 
     def connect(self, security: Security) -> None:
         """Up to the point where a log-in may begin. "starttls" is a demand: there is no way on without it."""
+        self._buffer.clear()
+        self._capabilities = {}
         self._socket = self._dialer.dial(self._host, self._port, security)
         try:
             self._dialer.watch.step("greeting")
-            self._greet()
+            self._greet(security)
             if security == "starttls":
                 self._start_tls()
             self._dialer.watch.step("capabilities")
@@ -112,13 +114,12 @@ class Pop3Client:
         finally:
             self.close()
 
-    def _greet(self) -> None:
+    def _greet(self, security: Security) -> None:
         try:
-            line = self._line()
-        except TimeoutError as error:
-            raise NoGreeting(*error.args) from error
+            with self._dialer.greeting(self._connection()):
+                line = self._line()
         except ConnectionError as error:
-            raise hung_up_at_once(f"{self._host}:{self._port}") from error
+            raise hung_up_at_once(f"{self._host}:{self._port}", self._port, security) from error
         if other := stranger(line, f"{self._host}:{self._port}", "pop3"):
             raise other
         self._status(line)
@@ -190,7 +191,7 @@ class Pop3Client:
                 line = self._line()
                 if not line.startswith(b"+ ") and line != b"+":
                     break
-                challenge = _decoded(line[2:])
+                challenge = sasl.decoded(line[2:])
                 answer = base64.b64encode(respond(challenge)).decode()
                 self._watch.secret(answer)
                 self._send([answer])
@@ -345,10 +346,3 @@ def take_body(buffer: bytearray, starts_line: bool, line_end: bytes = b"\r\n") -
     unstuffed = piece[1:] if starts_line and piece.startswith(b"..") else piece
     starts_line = newline >= 0 or (starts_line and not cut)
     return unstuffed.replace(line_end + b"..", line_end + b"."), starts_line, end >= 0
-
-
-def _decoded(challenge: bytes) -> bytes:
-    try:
-        return base64.b64decode(challenge)
-    except binascii.Error:
-        return b""

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from shared.errors import ConsentNeeded, InboundError, LoginRefused, NotAllowed, ProtocolViolation
+from shared.errors import ConsentNeeded, InboundError, LoginRefused, NotAllowed, ProtocolViolation, SecretExpired
 from shared.servers import https
 from shared.servers.cloud import Cloud as Cloud
 from shared.servers.entra import refusal
@@ -68,6 +68,16 @@ class AppLogin:
             "Paste the secret's Value into the mailbox's settings.",
             field="client_secret",
         )
+
+    def certificate_ends(self) -> datetime | None:
+        """The last moment of the certificate; None without one, or when it cannot be read."""
+        from cryptography import x509  # costs 50 ms: only where there is a certificate
+
+        try:
+            # The first one, as MSAL: others after it are those that vouch for it.
+            return x509.load_pem_x509_certificate(self.certificate.encode()).not_valid_after_utc
+        except ValueError:
+            return None
 
     def fingerprint(self) -> str:
         """Tells credentials apart without holding them. Assertions change all the time and prove the same app."""
@@ -222,6 +232,7 @@ class Tokens:
 
     def _client(self, cloud: Cloud, login: AppLogin, cache: Any = None) -> Any:
         authority = f"{cloud.authority}/{_tenant(login.tenant_id)}"
+        self._refuse_ended(login)
         if not login.client_id.strip():
             raise LoginRefused(
                 "The Client ID is missing.",
@@ -248,10 +259,22 @@ class Tokens:
 
     def _token(self, result: Mapping[str, Any], login: AppLogin) -> Token:
         if "access_token" not in result:
+            # Entra says of an ended certificate only that it does not like it.
+            self._refuse_ended(login)
             raise refusal(result, login.client_id.strip())
         value = str(result["access_token"])
         lasts = timedelta(seconds=_number(result.get("expires_in")))
         return Token(value, self._now() + lasts, claims_of(value))
+
+    def _refuse_ended(self, login: AppLogin) -> None:
+        ends = login.certificate_ends() if login.certificate else None
+        if ends is not None and ends <= self._now():
+            raise SecretExpired(
+                f"The certificate of the app ended on {ends:%Y-%m-%d}.",
+                "Make a new one, upload it under Entra > App registrations > the app > Certificates & secrets, and "
+                "paste it here with its private key.",
+                field="client_secret",
+            )
 
 
 class _App:

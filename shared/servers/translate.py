@@ -1,6 +1,7 @@
 """From what sockets, TLS and imaplib raise to errors that say who must act. No library's error leaves this room.
 
-Nor does a server's own text: it only chooses among our words.
+Nor does a server's own text: it only chooses among our words. A bug of ours is shown to the mailbox, too, and written
+down besides (``blame``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from shared.errors import (
     Unreachable,
     WrongServer,
 )
-from shared.servers import certificate
+from shared.servers import blame, certificate
 from shared.servers.dial import HandshakeBroken, NoConnection, NoGreeting, NoHandshake
 from shared.servers.words import duration, in_command
 
@@ -108,6 +109,13 @@ def translated(error: Exception, host: str, port: int, protocol: str = "", secur
         return _handshake_broken(where)
     if isinstance(error, OSError):
         return Unreachable(f"The connection to {where} broke.", "The next poll tries again.")
+    if blame.is_ours(error):
+        blame.write_down(error)
+        return ProtocolViolation(
+            f"This service made a mistake of its own when it spoke with {where}.",
+            "Nothing is wrong with the settings as far as this shows, and the next poll tries again. The administrator "
+            "of this service finds the mistake in its log.",
+        )
     return ProtocolViolation(f"{where} gave an answer that makes no sense.", "The next poll tries again.")
 
 
@@ -156,11 +164,19 @@ def silent(where: str, port: int, protocol: str, security: str) -> InboundError:
             field="port",
         )
     if port in _STARTS_ENCRYPTED:
-        return TlsRequired(f"Port {port} of {where} expects encryption from the start.", f"Choose SSL for port {port}.")
+        return _starts_encrypted(where, port)
     return TimedOut(
         f"{where} accepts the connection and then says nothing.",
         f"It may expect encryption from the start: choose SSL, with {_SSL_PORT[protocol]}. "
         "If SSL is wrong there, check the port.",
+        field="security",
+    )
+
+
+def _starts_encrypted(where: str, port: int) -> TlsRequired:
+    return TlsRequired(
+        f"This port expects encryption from the start: choose SSL/TLS for {where}.",
+        f"Set the security to SSL/TLS and keep port {port}. The password was not sent.",
         field="security",
     )
 
@@ -223,7 +239,7 @@ def stranger(greeting: bytes, where: str, protocol: str) -> WrongServer | None:
     return None
 
 
-def no_welcome(greeting: bytes, where: str) -> InboundError:
+def no_welcome(greeting: bytes, where: str, port: int = 0, security: str = "ssl") -> InboundError:
     """Our error for an IMAP server that ends the conversation before it began."""
     if other := stranger(greeting, where, "imap"):
         return other
@@ -233,12 +249,14 @@ def no_welcome(greeting: bytes, where: str) -> InboundError:
             "The next poll tries again; nothing is wrong with the settings as far as this shows.",
         )
     if not greeting:
-        return hung_up_at_once(where)
+        return hung_up_at_once(where, port, security)
     return ProtocolViolation(f"{where} does not speak IMAP.", f"Check server type and port. {_PORTS['imap']}")
 
 
-def hung_up_at_once(where: str) -> Unreachable:
+def hung_up_at_once(where: str, port: int = 0, security: str = "ssl") -> InboundError:
     """Our error for a server that accepts a connection and closes it without a word."""
+    if security != "ssl" and port in _STARTS_ENCRYPTED:
+        return _starts_encrypted(where, port)  # it has waited for encryption no longer than we for its greeting
     return Unreachable(
         f"{where} hung up without a word.",
         "Mostly it blocks this service's address, or has too many connections: the next poll tries again. If this "

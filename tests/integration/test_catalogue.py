@@ -33,6 +33,7 @@ from shared.model.mailbox import Settings
 from shared.ports import App
 from shared.servers import address_guard
 from shared.servers.address_guard import AddressGuard
+from shared.servers.dial import Dialer, Security
 from shared.servers.doors import Doors
 from tests.support import dovecot, scripted
 from tests.support.discovering import listening
@@ -47,7 +48,7 @@ from tests.support.scripted import BANNER, Talk
 pytestmark = [pytest.mark.dovecot, pytest.mark.azurite]
 
 PATIENCE_SECONDS = 2
-"""For connecting and for an answer, instead of 10 and 30: that a server is silent shows as well in two."""
+"""For connecting, a greeting and an answer, instead of 10, 10 and 30: that a server is silent shows as well in two."""
 
 ENDS_WITHIN_SECONDS = 20
 
@@ -79,6 +80,16 @@ namespace inbox {
   }
 }
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted(Dialer):
+    """A dialer that finds some usual ports elsewhere: a test may not listen on them."""
+
+    ports: dict[int, int] = field(default_factory=dict)
+
+    def dial(self, host: str, port: int, security: Security) -> socket.socket:
+        return Dialer.dial(self, host, self.ports.get(port, port), security)
 
 
 @dataclass
@@ -160,6 +171,19 @@ def at(talk: Talk, context: Callable[[Stage], ssl.SSLContext] | None = None, **f
         return typed(secret, **{"port": port, "security": "ssl" if context else "none", **fields})
 
     return arrange
+
+
+def as_port(port: int, arrange: Arrange) -> Arrange:
+    """The same server, met at a usual port."""
+
+    def arranged(stage: Stage) -> Draft:
+        draft = arrange(stage)
+        assert isinstance(stage.doors.dialer, Rerouted)
+        stage.doors.dialer.ports[port] = draft.settings.effective_port
+        stage.stack.callback(stage.doors.dialer.ports.clear)
+        return replace(draft, settings=draft.settings.model_copy(update={"port": port}))
+
+    return arranged
 
 
 def behind(listener: Callable[[], AbstractContextManager[int]], **fields: Any) -> Arrange:
@@ -307,10 +331,12 @@ def grant_that_died(stage: Stage) -> Draft:
     return draft
 
 
+FROM_THE_START = "This port expects encryption from the start: choose SSL/TLS"
 LAST_YEAR = datetime(2025, 1, 1, tzinfo=UTC)
 IN_YEARS = datetime(2090, 1, 1, tzinfo=UTC)
 
 AMID = "AUTH=XOAUTH2"
+INVALID_TOKEN = '{"status":"invalid_token","scope":"mail"}'
 REFUSED_TOKEN = '{"status":"401","schemes":"Bearer"}'
 OTHER_SCOPE = '{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}'
 APP_PASSWORD = "[ALERT] Application-specific password required: https://support.google.com/x (Failure)"
@@ -343,6 +369,21 @@ CATALOGUE = [
         "greeting", "timed_out", "security", ("{host}:{port}", "says nothing"), ("choose SSL", "993")),
     Row(7, "no encryption chosen, where it begins at once (POP3)", dove("pop3s", security="none"),
         "greeting", "timed_out", "security", ("{host}:{port}", "says nothing"), ("choose SSL", "995")),
+    Row(7, "no encryption chosen at port 993", as_port(993, dove("imaps", security="none")),
+        "greeting", "tls_required", "security", (FROM_THE_START, "{host}:993"), ("SSL/TLS", "993", "not sent")),
+    Row(7, "STARTTLS chosen at port 993", as_port(993, dove("imaps", security="starttls")),
+        "greeting", "tls_required", "security", (FROM_THE_START, "{host}:993"), ("SSL/TLS", "993", "not sent")),
+    Row(7, "no encryption chosen at port 995", as_port(995, dove("pop3s", security="none")),
+        "greeting", "tls_required", "security", (FROM_THE_START, "{host}:995"), ("SSL/TLS", "995", "not sent")),
+    Row(7, "STARTTLS chosen at port 995", as_port(995, dove("pop3s", security="starttls")),
+        "greeting", "tls_required", "security", (FROM_THE_START, "{host}:995"), ("SSL/TLS", "995", "not sent")),
+    Row(7, "STARTTLS chosen at port 993, which soon loses patience", as_port(993, at(scripted.hangs_up, security="starttls")),
+        "greeting", "tls_required", "security", (FROM_THE_START,), ("SSL/TLS",)),
+    Row(7, "no encryption chosen at port 995, which soon loses patience",
+        as_port(995, at(scripted.hangs_up, server_type="pop3")),
+        "greeting", "tls_required", "security", (FROM_THE_START,), ("SSL/TLS",)),
+    Row(7, "STARTTLS chosen, where encryption begins at once", dove("imaps", security="starttls"),
+        "greeting", "timed_out", "security", ("{host}:{port}", "says nothing"), ("choose SSL", "993")),
     Row(7, "encrypted, and then not a word", at(scripted.is_mute, signs("localhost")),
         "greeting", "timed_out", "port", ("says nothing",), ("Check the port", "993")),
     Row(8, "SSL chosen, where it begins in clear (IMAP)", dove("imap", security="ssl"),
@@ -406,6 +447,10 @@ CATALOGUE = [
         ("whole e-mail address", "app password")),
     Row(23, "a wrong password at Google", logs_in("NO [AUTHENTICATIONFAILED] Invalid", host="imap.gmail.com"),
         "login", "login_refused", "password", ("does not accept",), ("app password", "whole e-mail address")),
+    Row(20, "it hangs up in the middle of the log-in (IMAP)", logs_in(""),
+        "login", "unreachable", "", ("{host}:{port} hung up in the middle",), ("next poll tries again",)),
+    Row(20, "it hangs up in the middle of the log-in (POP3)", pop3(Faults(drop_after="AUTH")),
+        "login", "unreachable", "", ("{host}:{port} broke",), ("next poll tries again",)),
     Row(24, "Google wants an app password (IMAP)", logs_in(f"NO {APP_PASSWORD}", host="imap.gmail.com"),
         "login", "login_refused", "password", ("Google wants an app password",), ("myaccount.google.com/apppasswords",)),
     Row(24, "Google wants an app password (POP3)", pop3_refuses(f"[AUTH] {APP_PASSWORD}", host="pop.gmail.com"),
@@ -430,6 +475,9 @@ CATALOGUE = [
         "folder", "throttled", "", ("wait 5 minutes",), ("by itself",)),
     Row(30, "the token is refused", signed_in(scripted.imap({"AUTHENTICATE": "NO no"}, AMID, REFUSED_TOKEN)),
         "login", "consent_needed", "", ("does not accept the sign-in",), ("Sign in again", "IMAP.AccessAsApp")),
+    Row(30, "the token is refused in the standard way (IMAP)",
+        signed_in(scripted.imap({"AUTHENTICATE": "NO no"}, "AUTH=OAUTHBEARER", INVALID_TOKEN)),
+        "login", "consent_needed", "", ("does not accept the sign-in",), ("Sign in again",)),
     Row(30, "the token is for something else", signed_in(scripted.imap({"AUTHENTICATE": "NO no"}, AMID, OTHER_SCOPE)),
         "login", "consent_needed", "", ("does not cover reading mail",), ("grant access to mail",)),
     Row(31, "there is no such folder", dove("imaps", folder="Nowhere"),
@@ -547,8 +595,14 @@ def doors_and_app(
     config = replace(config, mail_ca_file=str(trusted), allow_addresses=LOOPBACK)
     app = bootstrap.build(replace(config, authority=microsoft.authority, graph_url=microsoft.graph_url))
     assert isinstance(app.microsoft, Doors)
-    dialer = replace(app.microsoft.dialer, connect_seconds=PATIENCE_SECONDS, read_seconds=PATIENCE_SECONDS)
-    doors = replace(app.microsoft, dialer=replace(dialer, guard=AddressGuard(LOOPBACK, _resolve)))
+    dialer = Rerouted(
+        AddressGuard(LOOPBACK, _resolve),
+        app.microsoft.dialer.ca_file,
+        connect_seconds=PATIENCE_SECONDS,
+        read_seconds=PATIENCE_SECONDS,
+        greeting_seconds=PATIENCE_SECONDS,
+    )
+    doors = replace(app.microsoft, dialer=dialer)
     return doors, replace(app, open=doors.open, microsoft=doors)
 
 
@@ -614,13 +668,16 @@ def _check_words(row: Row, draft: Draft, failed: ProbeStep) -> None:
 
 
 def _check_order(settings: Settings, report: ProbeReport, failed: str) -> None:
-    """Everything before is ok, except encryption that was not chosen; nothing after was begun."""
+    """Everything before is ok, except encryption that was not chosen and what could not be proved; nothing after was
+    begun."""
     path = path_of(settings)
     assert tuple(step.name for step in report.steps) == path
     states = {step.name: step.state for step in report.steps}
     place = path.index(failed)
     for name in path[:place]:
-        assert states[name] == ("skipped" if name == "tls" and settings.security == "none" else "ok"), report.steps
+        may_be = {"ok", "skipped"} if name == "scope" else {"ok"}
+        may_be = {"skipped"} if name == "tls" and settings.security == "none" else may_be
+        assert states[name] in may_be, report.steps
     assert {states[name] for name in path[place + 1 :]} == {"skipped"}
 
 
@@ -632,6 +689,7 @@ LIBRARIES = re.compile(
 
 def _check_silence(stage: Stage, draft: Draft, report: ProbeReport) -> None:
     said = " ".join(f"{step.cause} {step.fix} {step.detail}" for step in report.steps)
+    said = said.replace(draft.settings.email or "\0", "")  # which the tenant typed
     assert not LIBRARIES.search(said)
     for hidden in (BANNER, "evil.example", *stage.hidden):
         assert hidden not in said

@@ -12,7 +12,7 @@ import pytest
 
 from shared.errors import AccessDenied, MailRefused, SettingsError
 from shared.model.inbound import MAX_RAW_BYTES
-from shared.servers import pop3
+from shared.servers import pop3_dates
 from shared.servers.pop3 import Pop3Source
 from shared.servers.transcript import Recorder
 from tests.support import road
@@ -344,7 +344,7 @@ def test_a_first_connection_to_a_full_mailbox_looks_at_few_dates(server: Pop3Ser
     with source(server.port, clock, floor=(NOON - timedelta(days=30)).date()) as opened:
         found = [arrival.received for arrival in opened.new("")]
     assert found == [NOON - timedelta(days=days) for days in range(30, 0, -1)]
-    assert server.verbs.count("TOP") <= 12 + pop3.SAMPLES + 1 + pop3.NEIGHBOURS + 30
+    assert server.verbs.count("TOP") <= 12 + pop3_dates.SAMPLES + 1 + pop3_dates.NEIGHBOURS + 30
     assert server.verbs.count("RETR") == 0
 
 

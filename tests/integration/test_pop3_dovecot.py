@@ -27,7 +27,7 @@ KEY = secrets.token_bytes(32)
 """What the tokens of the tests are signed with."""
 
 OAUTH = """
-auth_mechanisms = plain login xoauth2 oauthbearer
+auth_mechanisms = {mechanisms}
 passdb {{
   driver = oauth2
   mechanisms = xoauth2 oauthbearer
@@ -37,7 +37,9 @@ passdb {{
 
 
 class OauthDovecot(dovecot.Dovecot):
-    """Lets in with a token (a JWT signed with ``KEY``), too."""
+    """Lets in with a token (a JWT signed with ``KEY``), too. ``mechanisms``: what it offers."""
+
+    mechanisms = "plain login xoauth2 oauthbearer"
 
     def _write_files(self) -> None:
         super()._write_files()
@@ -52,7 +54,9 @@ class OauthDovecot(dovecot.Dovecot):
         config = Path(self._home / "dovecot.conf")
         # The first passdb that knows a mechanism decides, so this one must come first.
         text = config.read_text().replace("listen = 127.0.0.1\n", "listen = 127.0.0.1, 127.0.0.2\n")
-        text = text.replace("auth_mechanisms = plain login\n", OAUTH.format(home=self._home))
+        text = text.replace(
+            "auth_mechanisms = plain login\n", OAUTH.format(home=self._home, mechanisms=self.mechanisms)
+        )
         config.write_text(
             text.replace(
                 "driver = static\n  args = password", "driver = static\n  mechanisms = plain login\n  args = password"
@@ -207,6 +211,21 @@ def test_a_mail_deleted_by_another_client_after_it_was_listed(server: dovecot.Do
 
 
 # Last, because after each refusal Dovecot makes this address wait, up to 15 s (auth penalty).
+
+
+def test_a_server_with_the_standard_way_alone_takes_a_token_and_refuses_an_old_one(user: str) -> None:
+    if not dovecot.installed():
+        pytest.skip("Dovecot is not installed (apt-get install dovecot-imapd dovecot-pop3d)")
+    running = OauthDovecot(allow_plain=False)
+    running.mechanisms = "plain oauthbearer"
+    recorder = Recorder()
+    with running:
+        _deliver(running, user, _text(1))
+        assert _poll(running, user, credential=lambda renew: _token(user), watch=recorder)[0] == [_text(1)]
+        with pytest.raises(ConsentNeeded):
+            _poll(running, user, credential=lambda renew: _token(user, seconds=-60))
+    assert any("C: AUTH OAUTHBEARER" in line for line in recorder.lines)
+    assert not any("XOAUTH2" in line and "C:" in line for line in recorder.lines)
 
 
 def test_a_token_that_has_ended_asks_for_a_new_sign_in(server: dovecot.Dovecot, user: str) -> None:

@@ -103,6 +103,33 @@ def test_a_token_goes_in_two_steps_and_is_asked_for_when_it_is_needed(server: Po
     assert server.heard[1] == "AUTH XOAUTH2"
 
 
+@pytest.mark.parametrize(
+    ("mechanisms", "chosen"),
+    [
+        (("SASL PLAIN OAUTHBEARER",), "OAUTHBEARER"),
+        (("SASL OAUTHBEARER XOAUTH2",), "XOAUTH2"),
+        (("SASL XOAUTH2",), "XOAUTH2"),
+        (("USER",), "XOAUTH2"),
+        (None, "XOAUTH2"),
+    ],
+)
+def test_a_token_goes_in_the_way_that_the_server_offers(
+    server: Pop3Server, mechanisms: tuple[str, ...] | None, chosen: str
+) -> None:
+    server.capabilities = mechanisms
+    assert _poll(server, credential=lambda renew: TOKEN)[0] == [_text(1)]
+    assert f"AUTH {chosen}" in server.heard
+
+
+def test_a_refusal_by_oauthbearer_is_heard_to_its_end_and_the_token_replaced_once(server: Pop3Server) -> None:
+    server.capabilities = ("SASL OAUTHBEARER",)
+    raws, _ = _poll(server, credential=lambda renew: TOKEN if renew else "an-old-token")
+    assert raws == [_text(1)]
+    assert server.sessions == 2
+    with pytest.raises(ConsentNeeded, match="does not accept the sign-in"):
+        _poll(server, credential=lambda renew: "an-old-token")
+
+
 def test_a_token_that_the_server_refuses_is_replaced_once(server: Pop3Server) -> None:
     raws, _ = _poll(server, credential=lambda renew: TOKEN if renew else "an-old-token")
     assert raws == [_text(1)]
@@ -331,9 +358,22 @@ def test_a_server_that_drips_meets_the_end_of_the_session() -> None:
         assert time.monotonic() - begun < 2
 
 
-def test_a_server_that_says_nothing_meets_the_read_timeout() -> None:
+def test_a_server_that_says_nothing_is_waited_for_no_longer_than_a_greeting_takes() -> None:
+    quick = Dialer(road.dialer().guard, greeting_seconds=0.2)
+    with _scripted(lambda connection: time.sleep(2)) as port:
+        begun = time.monotonic()
+        with pytest.raises(TimedOut), source(port, _now, dialer=quick):
+            pass
+        assert time.monotonic() - begun < 1.5
+
+
+def test_a_server_that_stops_after_its_greeting_meets_the_read_timeout() -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"+OK ready\r\n")
+        time.sleep(2)
+
     quick = Dialer(road.dialer().guard, read_seconds=0.2)
-    with _scripted(lambda connection: time.sleep(2)) as port, pytest.raises(TimedOut), source(port, _now, dialer=quick):
+    with _scripted(talk) as port, pytest.raises(TimedOut, match="in the middle"), source(port, _now, dialer=quick):
         pass
 
 
@@ -345,7 +385,7 @@ def test_an_answer_to_stat_that_makes_no_sense(server: Pop3Server, answer: bytes
 
 
 @pytest.mark.parametrize("verb", ["UIDL", "LIST", "TOP", "RETR", "STAT", "CAPA", "AUTH", "QUIT"])
-def test_any_bytes_for_an_answer_raise_nothing_but_our_errors(verb: str) -> None:
+def test_any_bytes_for_an_answer_raise_nothing_but_our_errors(verb: str, caplog: pytest.LogCaptureFixture) -> None:
     choice = random.Random(verb)
     lines = [b"+OK", b"-ERR", b"+OK 1 1", b"+ ", b".", b"1 a", b"99999999999999 b", b"\xff\x00", b"1", b"", b"2 2"]
     for _ in range(60):
@@ -357,6 +397,7 @@ def test_any_bytes_for_an_answer_raise_nothing_but_our_errors(verb: str) -> None
             # Whatever else is raised fails the test.
             with suppress(InboundError):
                 _poll(server, dialer=quick)
+    assert '"event": "bug"' not in caplog.text
 
 
 # ── dropped connections ───────────────────────────────────────────────────────────────────────────────────────────

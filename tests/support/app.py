@@ -15,7 +15,7 @@ from shared.model.doorbell import InboundBell
 from shared.model.inbound import Inbound
 from shared.model.incident import Incident, Note
 from shared.model.mailbox import Mailbox, Settings
-from shared.ports import NOBODY, App
+from shared.ports import NOBODY, NOTHING_FOUND, App, Finding, Watch
 from shared.servers.transcript import Recorder
 from shared.store.desk import TableDesk
 from shared.store.mailboxes import TableMailboxes
@@ -26,6 +26,7 @@ from shared.store.signins import TableSignIns
 from shared.store.tables import Tables
 from shared.store.tenants import TableTenants
 from shared.store.transcripts import TableTranscripts
+from tests.support.courier import MemoryCourier, MemoryPost
 from tests.support.mailserver import MemoryFolder, MemorySource
 from tests.support.memory import MemoryBlobs, MemoryQueues, MemoryTables
 
@@ -66,6 +67,7 @@ class World:
     blobs: Blobs
     queues: MemoryQueues
     folders: dict[str, MemoryFolder] = field(default_factory=dict)
+    posts: dict[str, MemoryPost] = field(default_factory=dict)
 
     def tenant(self, slug: str = "acme", role: str = "admin") -> tuple[str, str]:
         """A tenant with one API key: its tenant key, and the API key's text."""
@@ -130,6 +132,7 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
     queues = queues if queues is not None else MemoryQueues()
     clock = Clock()
     folders: dict[str, MemoryFolder] = {}
+    posts: dict[str, MemoryPost] = {}
     app = App(
         tenants=TableTenants(tables),
         mailboxes=TableMailboxes(tables),
@@ -146,6 +149,7 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
             clock.now - timedelta(days=mailbox.settings.days_to_download),
             watch,
         ),
+        courier=lambda mailbox, watch=NOBODY: MemoryCourier(posts.setdefault(mailbox.id, MemoryPost()), watch),
         record=lambda: Recorder(clock),
         transcripts=TableTranscripts(tables),
         sign_ins=TableSignIns(tables),
@@ -154,8 +158,9 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
         needs_no_secret=lambda tenant, settings: False,
         judge_host=lambda host, port: None,
         healthy=lambda: True,
+        check_dkim=lambda raw: (),
     )
-    return World(app, clock, tables, blobs, queues, folders)
+    return World(app, clock, tables, blobs, queues, folders, posts)
 
 
 class NoMicrosoft:
@@ -166,6 +171,9 @@ class NoMicrosoft:
 
     def finish_sign_in(self, mailbox: Mailbox, flow: Any, params: Any) -> tuple[str, str]:
         return mailbox.settings.email, "a token cache"
+
+    def credential_end(self, mailbox: Mailbox, watch: Watch) -> Finding:
+        return NOTHING_FOUND
 
 
 def _nothing_found(address: str) -> Discovery:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from shared.model.reason import BY_CODE, Outcome
 from shared.store import keys
 from shared.store.raw import Blobs
+from shared.store.rows import read_content
 from shared.store.tables import Row, Tables, Value
 
 WITHOUT_RAW = ("unfetchable", "raw_lost")
@@ -129,11 +130,13 @@ def _notes(stored: Stored) -> Iterator[str]:
 
 def _index(stored: Stored) -> Iterator[str]:
     incidents = {int(key) for key in stored.rows("I")}
-    for kind in "TD":
-        for key, row in stored.rows(kind).items():
-            if row.number("incident") not in incidents:
-                yield f"{kind}:{key} names incident {row.number('incident')}, which is not there"
-    held_by = sorted(row.text("mail") for row in stored.rows("D").values())
+    holders = [holder for row in stored.rows("D").values() for holder in read_content(row).holders]
+    named = {f"T:{key}": row.number("incident") for key, row in stored.rows("T").items()}
+    named |= {f"D of {holder.mail}": holder.incident for holder in holders}
+    for key, incident in named.items():
+        if incident not in incidents:
+            yield f"{key} names incident {incident}, which is not there"
+    held_by = sorted(holder.mail for holder in holders)
     delivered = sorted(id for id, row in stored.rows("S").items() if row.text("outcome") == Outcome.DELIVERED)
     if held_by != delivered:
         yield f"content digests are of {held_by}, delivered are {delivered}"

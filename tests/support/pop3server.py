@@ -217,6 +217,15 @@ class _Session:
             if not good:
                 self._challenged(json.dumps({"status": "401", "schemes": "bearer"}).encode())
             self._judge(good)
+        elif rest == "OAUTHBEARER" and rest in " ".join(self._server.capabilities or ()).split():
+            port = self._server.port
+            wanted = f"n,a=ann,\x01host=localhost\x01port={port}\x01auth=Bearer {TOKEN}\x01\x01".encode()
+            # RFC 7628, 3.2.3: a client that was told why must say one byte before it is refused.
+            good = answer == wanted
+            reason = json.dumps({"status": "invalid_token", "scope": "mail"}).encode()
+            if not good and self._challenged(reason) != b"\x01":
+                raise _HangUp
+            self._judge(good)
         else:
             # Two steps or nothing, like Exchange.
             self._say(b"-ERR Protocol error. Connection is closed. 10")

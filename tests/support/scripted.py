@@ -6,6 +6,7 @@ import base64
 import socket
 import ssl
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -71,6 +72,37 @@ def imap(answers: Mapping[str, str], capabilities: str = "AUTH=PLAIN", challenge
             connection.sendall(f"{tag} {answer} {BANNER}\r\n".encode())
 
     return talk
+
+
+def between(
+    port: int, edit: Callable[[bytes], bytes] = lambda line: line, answers: Mapping[str, str] | None = None
+) -> Talk:
+    """A real IMAP server of this machine (in clear text), made worse: ``edit`` changes lines of its answers (b"" leaves
+    one out); ``answers``: what is said to a command instead of asking it."""
+
+    def talk(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            back = threading.Thread(target=_forward, args=[server, connection, edit], daemon=True)
+            back.start()
+            reader = connection.makefile("rb")
+            while line := reader.readline():
+                tag, _, rest = line.partition(b" ")
+                answer = (answers or {}).get(rest.split()[0].decode().upper() if rest.split() else "")
+                if answer is None:
+                    server.sendall(line)
+                else:
+                    connection.sendall(tag + f" {answer} {BANNER}\r\n".encode())
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            back.join(5)
+
+    return talk
+
+
+def _forward(source: socket.socket, target: socket.socket, edit: Callable[[bytes], bytes]) -> None:
+    with suppress(OSError):
+        for line in source.makefile("rb"):
+            target.sendall(edit(line))
 
 
 def _listen(connection: socket.socket) -> None:

@@ -17,6 +17,7 @@ from shared.web.shapes import (
     Listed,
     MailboxIn,
     MailboxOut,
+    ProbeIn,
     ProbeOut,
     Queued,
     StatusOut,
@@ -86,7 +87,7 @@ def poll_mailbox(mailbox: str, app: TheApp, caller: Admin) -> Queued:
 
 
 @router.post("/{mailbox}/test")
-def probe_mailbox(mailbox: str, app: TheApp, caller: Admin, body: MailboxIn | None = None) -> ProbeOut:
+def probe_mailbox(mailbox: str, app: TheApp, caller: Admin, body: ProbeIn | None = None) -> ProbeOut:
     """Test Settings: the steps of a poll, one by one, on these settings or (without a body) on the saved ones.
 
     It changes nothing in the mailbox. What fails says why, and what to do.
@@ -96,7 +97,7 @@ def probe_mailbox(mailbox: str, app: TheApp, caller: Admin, body: MailboxIn | No
         tested = flow.get(app, caller.tenant, mailbox)
     else:
         tested = flow.draft(app, caller.tenant, mailbox, body.settings(), body.secrets())
-    return probe_out(probe(app, tested))
+    return probe_out(probe(app, tested, body.other_address if body else ""))
 
 
 @router.post("/{mailbox}/transcript")

@@ -38,6 +38,11 @@ class App:
     delegated: set[str] = field(default_factory=set)
     only: set[str] | None = None
     """Mailboxes that an application access policy limits it to."""
+    assigned: set[str] = field(default_factory=set)
+    """Mailboxes that RBAC for Applications opens to it; nothing of it is in a token."""
+    object_id: str = field(default_factory=lambda: f"{secrets.token_hex(4)}-4444-4444-8444-{secrets.token_hex(6)}")
+    """Of its enterprise application, in this tenant."""
+    owns_itself: bool = False
 
 
 @dataclass
@@ -244,7 +249,9 @@ class Entra:
             return entra_error(
                 400, "invalid_scope", 1002012, f"The provided value for scope {form.get('scope')} is not …"
             )
-        claims = {"idtyp": "app", "roles": sorted(app.roles)} if app.roles else {"idtyp": "app"}
+        claims: dict[str, Any] = {"idtyp": "app", "oid": app.object_id, "sub": app.object_id}
+        if app.roles:
+            claims["roles"] = sorted(app.roles)
         token = self._issue(tenant, app, audience, None, app.roles, claims)
         return as_json({"token_type": "Bearer", "expires_in": TOKEN_MINUTES * 60 - 1, "access_token": token})
 

@@ -7,6 +7,8 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.message import Message as EmailMessage
+from email.utils import getaddresses
 from typing import Any
 
 WELL_KNOWN = ("inbox", "sentitems", "deleteditems", "junkemail", "archive", "drafts")
@@ -51,8 +53,9 @@ class Message:
             "isRead": self.read,
             "parentFolderId": self.folder,
             "internetMessageHeaders": [{"name": name, "value": str(value)} for name, value in parsed.items()],
-            "from": {"emailAddress": {"name": "", "address": str(parsed["From"] or "")}},
-            "toRecipients": [{"emailAddress": {"address": str(parsed["To"] or "")}}],
+            "from": _recipients(parsed, "From")[0] if parsed["From"] else None,
+            "toRecipients": _recipients(parsed, "To"),
+            "ccRecipients": _recipients(parsed, "Cc"),
             "sentDateTime": self.received.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         return {"@odata.etag": 'W/"1"', **{name: every[name] for name in every if name in wanted | {"id"}}}
@@ -70,12 +73,14 @@ class Change:
 
 @dataclass
 class Mailbox:
-    """A mailbox; ``enabled`` false: no licence, or not in Exchange Online."""
+    """A mailbox; ``enabled`` false: no licence, or not in Exchange Online. ``principal``: its user's name where that is
+    not its address."""
 
     address: str
     tenant: str
     owner: str = ""
     enabled: bool = True
+    principal: str = ""
     folders: dict[str, Folder] = field(default_factory=dict)
     messages: dict[str, Message] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
@@ -145,6 +150,11 @@ class Mailbox:
     def _note(self, folder: str, message: str, kind: str) -> None:
         self.number += 1
         self.changes.append(Change(self.number, folder, message, kind))
+
+
+def _recipients(parsed: EmailMessage, name: str) -> list[dict[str, Any]]:
+    found = getaddresses([str(value) for value in parsed.get_all(name, [])])
+    return [{"emailAddress": {"name": shown, "address": address}} for shown, address in found]
 
 
 def _id(prefix: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 from tests.support.microsoft.entra import GRAPH, App, Entra, Issued
 from tests.support.microsoft.exchange import Folder, Mailbox, Message
+from tests.support.microsoft.sending import SENDING, Post
 from tests.support.microsoft.wire import Reply, Request, as_json, graph_error
 
 DEFAULT_PAGE = 10
@@ -30,6 +32,7 @@ _PROPERTIES = frozenset(
         "internetMessageHeaders",
         "from",
         "toRecipients",
+        "ccRecipients",
         "sentDateTime",
         "hasAttachments",
         "isDraft",
@@ -38,7 +41,14 @@ _PROPERTIES = frozenset(
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _CLAUSE = re.compile(r"(\S+) (ge|gt|le|lt|eq) (.+)")
 _SIZE = "singleValueExtendedProperties($filter=id eq 'LONG 0x0E08')"
+_USER_PROPERTIES = frozenset({"displayName", "mail", "userPrincipalName"})
+_APP_PROPERTIES = frozenset({"id", "appId", "displayName", "passwordCredentials"})
+_LISTS_USERS = {"User.Read.All", "User.ReadBasic.All", "Directory.Read.All"}
+_READS_APPS = {"Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All"}
 _CHANGEABLE = frozenset({"isRead", "categories", "flag", "importance", "inferenceClassification"})
+
+
+_INSUFFICIENT = "Insufficient privileges to complete the operation."
 
 
 class _Refused(Exception):
@@ -70,6 +80,7 @@ class Graph:
         self.limit = FILTER_CAP
         self.knows_sizes = True
         self.violations: list[str] = []
+        self.post = Post(self.violations)
         self._entra = entra
         self._now = now
         self._links: dict[str, tuple[str, _Sync]] = {}
@@ -80,11 +91,17 @@ class Graph:
         self.mailboxes[address.lower()] = mailbox
         return mailbox
 
+    def add_alias(self, mailbox: Mailbox, address: str) -> None:
+        """A second address of a mailbox."""
+        self.mailboxes[address.lower()] = mailbox
+
     def handle(self, request: Request, kind: str) -> Reply:
         try:
             token = self._token(request)
             if kind == "me":
                 return self._me(token)
+            if kind in ("users", "application"):
+                return self._users(request, token) if kind == "users" else self._application(request, token)
             self._check_headers(request)
             mailbox = self._mailbox(request, token, kind)
             return self._routes()[kind](request, mailbox)
@@ -103,6 +120,7 @@ class Graph:
             "delete": self._delete,
             "folder": self._folder,
             "folders": self._folders,
+            "send": self.post.take,
         }
 
     # ── who may ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,10 +143,61 @@ class Graph:
             {"id": token.person.oid, "userPrincipalName": token.person.username, "mail": token.person.username}
         )
 
+    # ── the directory ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _users(self, request: Request, token: Issued) -> Reply:
+        query = self._options(request, {"$select", "$top"})
+        if token.person is not None or not _LISTS_USERS & token.granted:
+            return graph_error(403, "Authorization_RequestDenied", _INSUFFICIENT)
+        wanted = self._chosen(query, _USER_PROPERTIES)
+        users = [
+            {"displayName": "", "mail": one.address, "userPrincipalName": one.principal or one.address}
+            for one in {mailbox.address: mailbox for mailbox in self.mailboxes.values()}.values()
+            if one.tenant == token.tenant
+        ]
+        shown = [{name: user[name] for name in user if name in wanted} for user in users[: self._top(query)]]
+        return as_json({"value": shown})
+
+    def _application(self, request: Request, token: Issued) -> Reply:
+        query = self._options(request, {"$select"})
+        match = re.fullmatch(r"applications\(appId='([^']+)'\)", request.parts[1])
+        app = self._entra.tenants[token.tenant].apps.get(match.group(1) if match else "")
+        own = app is not None and app.client_id == token.client_id and app.owns_itself
+        if not (_READS_APPS & token.granted or (own and "Application.ReadWrite.OwnedBy" in token.granted)):
+            return graph_error(403, "Authorization_RequestDenied", _INSUFFICIENT)
+        if app is None:
+            text = "Resource does not exist or one of its queried reference-property objects are not present."
+            return graph_error(404, "Request_ResourceNotFound", text)
+        credentials = [
+            {
+                "customKeyIdentifier": None,
+                "displayName": "inbound",
+                "endDateTime": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "hint": secret[:3],
+                "keyId": str(uuid.uuid4()),
+                "secretText": None,
+                "startDateTime": "2024-01-01T00:00:00Z",
+            }
+            for secret, ends in app.secrets.items()
+        ]
+        every = {"id": app.object_id, "appId": app.client_id, "displayName": "", "passwordCredentials": credentials}
+        return as_json({name: every[name] for name in every if name in self._chosen(query, _APP_PROPERTIES)})
+
+    def _chosen(self, query: dict[str, str], known: frozenset[str]) -> set[str]:
+        """A list that is not narrowed by $select would give what nobody asked for."""
+        chosen = set(query.get("$select", "").split(","))
+        if not chosen <= known:
+            self.violations.append(f"$select={query.get('$select')}")
+            raise _Refused(graph_error(400, "BadRequest", "Could not find a property."))
+        return chosen
+
+    # ── the mailbox ───────────────────────────────────────────────────────────────────────────────────────────────
+
     def _mailbox(self, request: Request, token: Issued, kind: str) -> Mailbox:
         address = request.parts[2]
         mailbox = self.mailboxes.get(address.lower())
         needs = {"Mail.ReadWrite"} if kind in ("patch", "move", "delete") else {"Mail.Read", "Mail.ReadWrite"}
+        needs = SENDING if kind == "send" else needs
         app = self._entra.tenants[token.tenant].apps[token.client_id]
         if not self._may(token, needs, mailbox):
             raise _Refused(graph_error(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again."))
@@ -142,7 +211,10 @@ class Graph:
 
     def _may(self, token: Issued, needs: set[str], mailbox: Mailbox | None) -> bool:
         if token.person is None:
-            return bool(needs & token.granted)
+            app = self._entra.tenants[token.tenant].apps[token.client_id]
+            assigned = mailbox is not None and mailbox.address.lower() in app.assigned
+            # With a role in Exchange alone, an address that nobody has is refused like any other one.
+            return bool(needs & token.granted) or assigned
         own = mailbox is not None and mailbox.owner == token.person.oid
         return bool((needs if own else {f"{one}.Shared" for one in needs}) & token.granted)
 
@@ -152,7 +224,7 @@ class Graph:
             raise _Refused(graph_error(403, "ErrorAccessDenied", text))
 
     def _check_headers(self, request: Request) -> None:
-        if 'IdType="ImmutableId"' not in request.headers.get("prefer", ""):
+        if kind_of(request) != "send" and 'IdType="ImmutableId"' not in request.headers.get("prefer", ""):
             self.violations.append(f"no immutable ids asked for: {request.method} {request.url[:80]}")
         if request.method in ("GET", "DELETE") and request.body:
             self.violations.append(f"{request.method} with a body")
@@ -394,6 +466,9 @@ class Graph:
         if not re.fullmatch(r"AA[A-Za-z0-9_-]{100,}=", id):
             raise _Refused(graph_error(400, "ErrorInvalidIdMalformed", "Id is malformed."))
         message = mailbox.messages.get(id)
+        if message is None and any(id in other.messages for other in self.mailboxes.values()):
+            text = f"Item '{id}' doesn't belong to the targeted mailbox '{mailbox.address}'."
+            raise _Refused(graph_error(404, "ErrorInvalidMailboxItemId", text))
         if message is None:
             raise _Refused(graph_error(404, "ErrorItemNotFound", "The specified object was not found in the store."))
         return message
@@ -434,6 +509,10 @@ def kind_of(request: Request) -> str:
     method, parts = request.method, request.parts
     if parts[1:2] == ["me"]:
         return "me" if method == "GET" and len(parts) == 2 else ""
+    if parts[1:] == ["users"]:
+        return "users" if method == "GET" else ""
+    if parts[1:2] and parts[1].startswith("applications("):
+        return "application" if method == "GET" and len(parts) == 2 else ""
     if parts[1:2] != ["users"] or len(parts) < 4:
         return ""
     tail = tuple("folder id" if part.startswith("mailFolders('") else part for part in parts[3:])
@@ -460,4 +539,6 @@ def kind_of(request: Request) -> str:
             return "move"
         case ("DELETE", "messages", _):
             return "delete"
+        case ("POST", "sendMail"):
+            return "send"
     return ""

@@ -169,7 +169,7 @@ class Microsoft:
         if not request.raw_path.startswith("/v1.0/"):
             with self._lock:
                 return self.entra.handle(request, kind)
-        mailbox = request.parts[2].lower() if kind != "me" else ""
+        mailbox = request.parts[2].lower() if len(request.parts) > 2 else ""
         with self._lock:
             self._at_once[mailbox] += 1
             self.most_at_once = max(self.most_at_once, self._at_once[mailbox])

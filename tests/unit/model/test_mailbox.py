@@ -98,7 +98,9 @@ def test_a_host_name_is_taken_and_written_small(host: str) -> None:
         ("server_type", "exchange"),
         ("after_import", "burn"),
         ("acknowledge", True),
-        ("outgoing", {"enabled": True}),
+        ("agents", "bob@desk.example, not an address"),
+        ("closed_reply", "burn"),
+        ("max_incidents_per_hour", 0),
         ("email", "support"),
         ("email", "a@b@c.example"),
         ("email", "a@example.com, b@example.com"),
@@ -114,6 +116,39 @@ def test_a_host_name_is_taken_and_written_small(host: str) -> None:
 )
 def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_field(field: str, value: object) -> None:
     assert wrong_fields(**{field: value}) == {field}
+
+
+def test_an_outgoing_server_needs_a_name_but_office_365_sends_by_itself() -> None:
+    on = {"outgoing": {"enabled": True}}
+    assert wrong_fields(**on) == {"outgoing.host"}
+    office = {"server_type": "office365", "email": "a@b.example", "client_id": "c", "tenant_id": "t"}
+    assert Settings.model_validate({**GOOD, **office, **on}).outgoing.enabled
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "asks_again"),
+    [
+        ({"enabled": True, "host": "smtp.example.org"}, True),
+        ({"enabled": True, "host": "smtp.example.org", "username": "support"}, True),
+        ({"enabled": True, "host": "smtp.example.org", "username": "another"}, False),
+        ({"enabled": False, "host": "smtp.example.org"}, False),
+    ],
+    ids=["borrows it", "borrows it by name", "has its own", "is off"],
+)
+def test_a_server_that_is_lent_the_mailboxs_password_is_part_of_what_it_was_given_for(
+    outgoing: dict[str, object], asks_again: bool
+) -> None:
+    before = Settings.model_validate({**GOOD, "username": "support"})
+    after = Settings.model_validate({**GOOD, "username": "support", "outgoing": outgoing})
+    assert (before.secret_target("password") != after.secret_target("password")) is asks_again
+
+
+@pytest.mark.parametrize("change", [{"host": "evil.example"}, {"port": 25}, {"security": "none"}, {"username": "b"}])
+def test_the_outgoing_password_is_asked_again_for_another_server(change: dict[str, object]) -> None:
+    mine = {"enabled": True, "host": "smtp.example.org", "username": "a"}
+    before = Settings.model_validate({**GOOD, "outgoing": mine})
+    after = Settings.model_validate({**GOOD, "outgoing": {**mine, **change}})
+    assert before.secret_target("outgoing_password") != after.secret_target("outgoing_password")
 
 
 def test_every_wrong_field_is_named_at_once() -> None:

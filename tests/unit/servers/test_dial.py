@@ -16,7 +16,7 @@ import trustme
 
 from shared.errors import AddressForbidden, TimedOut
 from shared.servers.address_guard import AddressGuard
-from shared.servers.dial import Deadline, Dialer, Security
+from shared.servers.dial import Deadline, Dialer, NoGreeting, Security
 from tests.support.discovering import Talk, listening, server_context
 from tests.support.road import LOOPBACK
 
@@ -192,6 +192,54 @@ def test_a_read_ends_in_time() -> None:
         assert connection.gettimeout() == 0.2
         with pytest.raises(TimeoutError):
             connection.recv(1)
+
+
+def _drips(connection: socket.socket) -> None:
+    for _ in range(40):
+        connection.sendall(b"*")
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("talk", [_mute, _drips])
+@pytest.mark.parametrize("security", ["none", "ssl"])
+def test_a_greeting_that_does_not_come_is_waited_for_by_its_own_limit(
+    authority: trustme.CA, ca_file: str, talk: Talk, security: Security
+) -> None:
+    """A read may take longer (here 30 s), and a server that drips begins each read anew."""
+    context = server_context(authority, NAME) if security == "ssl" else None
+    dialer = _dialer("127.0.0.1", ca_file=ca_file, read_seconds=30, greeting_seconds=0.3)
+    with listening(talk, context) as port, dialer.dial(NAME, port, security) as connection:
+        began = time.monotonic()
+        with pytest.raises(NoGreeting), dialer.greeting(connection):
+            while connection.recv(1):
+                continue
+        assert time.monotonic() - began < 2
+
+
+def test_a_greeting_in_time_leaves_the_connection_as_it_was() -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"+OK")
+        connection.recv(1)
+        time.sleep(0.4)
+        connection.sendall(b"later")
+
+    dialer = _dialer("127.0.0.1", greeting_seconds=0.2)
+    with listening(talk) as port, dialer.dial(NAME, port, "none") as connection:
+        with dialer.greeting(connection):
+            assert connection.recv(3) == b"+OK"
+        connection.sendall(b"x")
+        assert connection.recv(5) == b"later"
+
+
+def test_a_connection_that_breaks_before_the_greeting_is_no_silence() -> None:
+    dialer = _dialer("127.0.0.1")
+    with (
+        listening(_quiet) as port,
+        dialer.dial(NAME, port, "none") as connection,
+        pytest.raises(ConnectionResetError),
+        dialer.greeting(connection),
+    ):
+        raise ConnectionResetError
 
 
 def test_a_deadline_ends_what_no_read_limit_ends() -> None:

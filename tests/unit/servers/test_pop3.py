@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.servers import pop3
+from shared.servers import pop3_dates
 from shared.servers.pop3_client import Refused, take_body
 from shared.servers.pop3_state import State
 
@@ -128,5 +128,5 @@ def test_the_time_is_that_of_the_topmost_received_field(head: bytes, received: i
     def at(hour: int | None) -> datetime | None:
         return None if hour is None else datetime(2026, 11, 16, hour, tzinfo=UTC)
 
-    assert pop3._received(head + b"\r\n") == at(received)
-    assert pop3._dated(head + b"\r\n") == at(dated)
+    assert pop3_dates.received(head + b"\r\n") == at(received)
+    assert pop3_dates.dated(head + b"\r\n") == at(dated)

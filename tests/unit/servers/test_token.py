@@ -32,6 +32,21 @@ def test_each_cloud_has_its_own_places_and_its_tokens_are_for_them(name: str, lo
     assert Cloud.custom(login, f"https://{graph}/v1.0/") == cloud
 
 
+@pytest.mark.parametrize(
+    ("name", "apps", "people"),
+    [
+        ("global", "https://outlook.office365.com", "https://outlook.office.com"),
+        ("usgov", "https://outlook.office365.us", "https://outlook.office365.us"),
+        ("dod", "https://outlook-dod.office365.us", "https://outlook-dod.office365.us"),
+        ("china", "https://partner.outlook.cn", "https://partner.outlook.cn"),
+    ],
+)
+def test_each_cloud_has_its_own_exchange_online(name: str, apps: str, people: str) -> None:
+    cloud = Cloud.of(name)
+    assert (cloud.outlook_scope, cloud.outlook_of_people) == (f"{apps}/.default", people)
+    assert Cloud.custom(cloud.authority, cloud.graph).outlook_of_people == people
+
+
 def test_one_setting_alone_chooses_the_cloud() -> None:
     assert Cloud.custom() == Cloud.of("global")
     assert Cloud.custom(authority="https://login.chinacloudapi.cn/") == Cloud.of("china")
@@ -66,6 +81,11 @@ def test_claims_are_read_from_a_token_and_nothing_from_what_is_none() -> None:
     assert claims_of(f"e30.{body}.sig") == {"roles": ["Mail.Read"]}
     for other in ("", "opaque", "a.b", "a.!!.c", "a.e30.c", f"a.{base64.b64encode(b'[1]').decode()}.c", "a.é.c"):
         assert claims_of(other) == {}
+
+
+@pytest.mark.parametrize("pem", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
+def test_a_certificate_that_cannot_be_read_tells_no_end(pem: str) -> None:
+    assert AppLogin("t", "c", certificate=pem).certificate_ends() is None
 
 
 def test_credentials_are_told_apart_and_never_shown() -> None:
