@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from shared import log
 from shared.errors import RowChanged, StoreError
+from shared.flows.gather import Gathered
 from shared.mail.address import Address
-from shared.mail.message import Message, content_digest, parse
-from shared.mail.subject import incident_numbers
+from shared.mail.attachment import Attachment
+from shared.mail.message import Message, parse
+from shared.mail.quoting import split_reply
 from shared.model import reason
-from shared.model.decide import Facts, ThreadHit, decide
+from shared.model.decide import decide
+from shared.model.facts import Facts
 from shared.model.inbound import Decision, Filing, Inbound, Step, ThreadEntry
-from shared.model.incident import AttachmentRef, Body, Incident
-from shared.model.mailbox import Mailbox
+from shared.model.incident import AttachmentRef, Body
+from shared.model.rules_machine import report_text
 from shared.ports import App
 
 TRIES = 8
@@ -30,13 +32,9 @@ FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
 """Seconds. Full jitter between tries (measured: 4 workers on one counter, 0.56 retries a commit)."""
 
-MAX_NUMBERS = 3
-"""Incident numbers looked up from one subject: nobody means more, and each is a read."""
-
-
 def convert(app: App, tenant: str, id: str) -> None:
     """Decide about a pending mail; nothing if it is decided already. Raises ``StoreError``: the queue tries again."""
-    parsed: Message | None = None
+    parsed: tuple[Message, bytes] | None = None
     for attempt in range(TRIES):
         inbound = app.desk.inbound(tenant, id)
         if inbound is None or inbound.outcome is not reason.Outcome.PENDING:
@@ -46,8 +44,8 @@ def convert(app: App, tenant: str, id: str) -> None:
             if raw is None or hashlib.sha256(raw).hexdigest() != inbound.sha256:
                 _raw_is_lost(app, tenant, inbound)
                 return
-            parsed = parse(raw)
-        filing = _Conversion(app, tenant, inbound, parsed).filing()
+            parsed = parse(raw), raw
+        filing = _filing(app, tenant, inbound, *parsed)
         try:
             filed = app.desk.file(tenant, filing)
         except RowChanged:
@@ -66,20 +64,6 @@ def convert(app: App, tenant: str, id: str) -> None:
         )
         return
     raise RowChanged("Others were faster every time.")
-
-
-def _digest(message: Message, inbound: Inbound) -> str:
-    """What makes two mails of a group one: the content, and where that says too little, more.
-
-    Without a Message-ID, when it was received: monitoring systems send many mails that are alike but for that. Of a
-    mail that was too long to read whole, its bytes.
-    """
-    parts = [content_digest(message), message.subject]
-    if message.message_id is None:
-        parts.append(inbound.received.isoformat())
-    if any(defect.startswith("truncated") for defect in message.defects):
-        parts.append(inbound.sha256)
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def give_up(app: App, tenant: str, id: str) -> None:
@@ -111,129 +95,133 @@ def _raw_is_lost(app: App, tenant: str, inbound: Inbound) -> None:
         app.queues.ring_poll(tenant, inbound.mailbox)
 
 
-@dataclass(frozen=True, slots=True)
-class _Conversion:
+def _filing(app: App, tenant: str, inbound: Inbound, message: Message, raw: bytes) -> Filing:
     """One try at one mail. Everything it reads may have changed by the time it commits; then there is another try."""
+    mailboxes = app.mailboxes.all(tenant)
+    mailbox = next((one for one in mailboxes if one.id == inbound.mailbox), None)
+    if mailbox is None:
+        step = Step("mailbox_removed", True, f"there is no mailbox {inbound.mailbox} any more")
+        return _undelivered(app, inbound, message, "", Decision(reason.MAILBOX_REMOVED, (step,)))
+    gathered = Gathered(app, tenant, inbound, message, raw, mailbox, mailboxes)
+    facts = gathered.facts()
+    decision = decide(facts, release=bool(inbound.released))
+    if decision.outcome is not reason.Outcome.DELIVERED:
+        return _undelivered(app, inbound, message, gathered.group, decision)
+    return _Delivery(gathered, facts, decision).filing()
 
-    app: App
-    tenant: str
-    inbound: Inbound
-    message: Message
+
+def _undelivered(app: App, inbound: Inbound, message: Message, group: str, decision: Decision) -> Filing:
+    author = _author(message)
+    return Filing(
+        inbound=inbound,
+        decision=_with_defects(decision, message),
+        group=group,
+        at=min(inbound.received, app.now()),
+        sender=author.address or author.name,
+        subject=message.subject,
+        author=author,
+        body=Body(""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """What a delivered mail writes."""
+
+    gathered: Gathered
+    facts: Facts
+    decision: Decision
 
     def filing(self) -> Filing:
-        """Everything that the commit is to write."""
-        mailboxes = self.app.mailboxes.all(self.tenant)
-        mailbox = next((one for one in mailboxes if one.id == self.inbound.mailbox), None)
-        if mailbox is None:
-            step = Step("mailbox_removed", True, f"there is no mailbox {self.inbound.mailbox} any more")
-            return self._filing("", Decision(reason.MAILBOX_REMOVED, (step,)))
-        own = frozenset(one.settings.email.lower() for one in mailboxes if one.settings.email)
-        group = mailbox.settings.group
-        digest = _digest(self.message, self.inbound)
-        known = self._known_ids(group)
-        decision = decide(self._facts(mailbox, own, digest, known))
-        if decision.outcome is not reason.Outcome.DELIVERED:
-            return self._filing(group, decision)
-        return self._filing(
-            group,
-            decision,
+        """Incident, note, participants and thread index."""
+        message, forward = self.gathered.message, self.decision.forward
+        plain = _undelivered(
+            self.gathered.app, self.gathered.inbound, message, self.gathered.group, self._decision_marked()
+        )
+        return replace(
+            plain,
+            author=forward.author if forward else plain.author,
+            subject=forward.subject if forward and forward.subject else plain.subject,
             body=self._body(),
-            digest=digest,
-            participants=tuple(person for person in (*self.message.to, *self.message.cc) if person.key not in own),
-            claims=self._claims(known),
+            participants=self._participants(),
+            digest=self.gathered.digest,
+            content=self.gathered.content,
+            claims=self._claims(),
+            preface=(plain.author, Body(forward.preface)) if forward and forward.preface else None,
         )
 
-    def _facts(self, mailbox: Mailbox, own: frozenset[str], digest: str, known: dict[str, ThreadEntry | None]) -> Facts:
-        group = mailbox.settings.group
-        return Facts(
-            message=self.message,
-            settings=mailbox.settings,
-            own_addresses=own,
-            threads=self._hits(entry for entry in known.values() if entry),
-            numbered=self._numbered(group),
-            duplicate_of=self.app.desk.delivered_as(self.tenant, group, digest),
-            truncated=self.inbound.truncated,
-        )
+    def _decision_marked(self) -> Decision:
+        """Also what a person should know about the text that he reads."""
+        effect, marks = self.decision.effect, list(self.decision.effect.marks)
+        if any(defect.startswith("encrypted:") for defect in self.gathered.message.defects):
+            marks.append("encrypted")
+        if self.decision.forward:
+            marks.append("forwarded")
+        return replace(self.decision, effect=replace(effect, marks=tuple(dict.fromkeys(marks))))
 
-    def _known_ids(self, group: str) -> dict[str, ThreadEntry | None]:
-        """The thread index at every id of this mail, strongest first: In-Reply-To, References newest first, its own."""
-        ids = [*self.message.in_reply_to, *reversed(self.message.references)]
-        if self.message.message_id:
-            ids.append(self.message.message_id)
-        return {id: self.app.desk.thread(self.tenant, group, id) for id in dict.fromkeys(ids)}
+    def _participants(self) -> tuple[Address, ...]:
+        """Who else was written to, without ourselves. Nobody gets in by being named in what a machine sent."""
+        forward, message = self.decision.forward, self.gathered.message
+        if forward is not None:
+            return (_author(message),)
+        if not self.facts.is_human:
+            return ()
+        return tuple(person for person in (*message.to, *message.cc) if not self._is_ours(person))
 
-    def _hits(self, entries: Iterable[ThreadEntry]) -> tuple[ThreadHit, ...]:
-        incidents: dict[int, Incident | None] = {}
-        hits: list[ThreadHit] = []
-        for entry in entries:
-            if entry.incident not in incidents:
-                incidents[entry.incident] = self.app.desk.incident(self.tenant, entry.incident)
-            if (incident := incidents[entry.incident]) is not None:
-                hits.append(ThreadHit(entry, incident))
-        return tuple(hits)
+    def _is_ours(self, person: Address) -> bool:
+        local, _, domain = person.key.rpartition("@")
+        own = self.gathered.own_addresses
+        return person.key in own or f"{local.partition('+')[0]}@{domain}" in own
 
-    def _numbered(self, group: str) -> tuple[Incident, ...]:
-        numbers = incident_numbers(self.message.subject)[:MAX_NUMBERS]
-        found = [self.app.desk.incident(self.tenant, number) for number in numbers]
-        return tuple(incident for incident in found if incident is not None and incident.group == group)
-
-    def _claims(self, known: dict[str, ThreadEntry | None]) -> tuple[ThreadEntry, ...]:
+    def _claims(self) -> tuple[ThreadEntry, ...]:
         """What this mail adds to the thread index: its own id as seen, and the ids it refers to as claimed by its
         sender, so that the mails they belong to find this incident when they come later."""
-        own_id = self.message.message_id
-        sender = self.message.sender
+        message, forward = self.gathered.message, self.decision.forward
+        sender = message.sender
         claims: list[ThreadEntry] = []
-        for id, entry in known.items():
-            if id == own_id and (entry is None or not entry.seen):
+        for id, entry in self.gathered.known.items():
+            if id == message.message_id and (entry is None or not entry.seen):
                 claims.append(ThreadEntry(id, 0, seen=True, version=entry.version if entry else ""))
-            elif entry is None and id != own_id and sender is not None:
+            elif entry is None and id != message.message_id and sender is not None and self.facts.report is None:
                 claims.append(ThreadEntry(id, 0, seen=False, claimed_by=sender.key))
+        if forward and forward.message_id and forward.message_id not in self.gathered.known:
+            # The customer goes on from his own mail, which we only know from inside the forward.
+            claims.append(ThreadEntry(forward.message_id, 0, seen=False, claimed_by=forward.author.key))
         return tuple(claims)
 
     def _body(self) -> Body:
         """The note's body; its attachments are stored before any row names them."""
+        message, inbound, app = self.gathered.message, self.gathered.inbound, self.gathered.app
         refs: list[AttachmentRef] = []
-        for count, attachment in enumerate(self.message.attachments):
-            self.app.raw.keep_attachment(self.tenant, attachment.sha256, attachment.content)
-            refs.append(
-                AttachmentRef(
-                    id=f"{self.inbound.id}-{count}",
-                    name=attachment.name,
-                    content_type=attachment.content_type,
-                    size=attachment.size,
-                    sha256=attachment.sha256,
-                    content_id=attachment.content_id or "",
-                    inline=attachment.inline,
-                )
-            )
-        return Body(text=self.message.text, html=self.message.html or "", attachments=tuple(refs))
+        for count, attachment in enumerate(message.attachments):
+            app.raw.keep_attachment(self.gathered.tenant, attachment.sha256, attachment.content)
+            refs.append(_reference(f"{inbound.id}-{count}", attachment))
+        if self.facts.report is not None and self.decision.reason is reason.REPORT_NOTED:
+            return Body(report_text(self.facts.report), message.text, "", tuple(refs))
+        if self.decision.forward is not None:
+            return Body(self.decision.forward.text, "", "", tuple(refs))
+        reply = split_reply(message.text, message.html, message.subject)
+        return Body(reply.new, reply.quoted, message.html or "", tuple(refs))
 
-    def _filing(
-        self,
-        group: str,
-        decision: Decision,
-        body: Body | None = None,
-        digest: str = "",
-        participants: Sequence[Address] = (),
-        claims: tuple[ThreadEntry, ...] = (),
-    ) -> Filing:
-        message = self.message
-        if message.defects:
-            step = Step(
-                "reading", False, f"the mail is malformed or too long to show whole: {', '.join(message.defects)}"
-            )
-            decision = replace(decision, trace=(step, *decision.trace))
-        author = message.sender or Address(name=message.from_text or "unknown sender", address="")
-        return Filing(
-            inbound=self.inbound,
-            decision=decision,
-            group=group,
-            at=min(self.inbound.received, self.app.now()),
-            sender=author.address or author.name,
-            subject=message.subject,
-            author=author,
-            body=body or Body(""),
-            participants=tuple(participants),
-            digest=digest,
-            claims=claims,
-        )
+
+def _reference(id: str, attachment: Attachment) -> AttachmentRef:
+    return AttachmentRef(
+        id=id,
+        name=attachment.name,
+        content_type=attachment.content_type,
+        size=attachment.size,
+        sha256=attachment.sha256,
+        content_id=attachment.content_id or "",
+        inline=attachment.inline,
+    )
+
+
+def _author(message: Message) -> Address:
+    return message.sender or Address(name=message.from_text or "unknown sender", address="")
+
+
+def _with_defects(decision: Decision, message: Message) -> Decision:
+    if not message.defects:
+        return decision
+    said = f"the mail is malformed or too long to show whole: {', '.join(message.defects)}"
+    return replace(decision, trace=(Step("reading", False, said), *decision.trace))

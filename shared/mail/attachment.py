@@ -30,7 +30,9 @@ class Attachment:
     content_id: str | None
     """Without angle brackets."""
     inline: bool
-    """Shown within the text: an image the HTML refers to, or one marked inline."""
+    """Shown within the text: an image the HTML refers to."""
+    content_location: str | None = None
+    """What else the HTML may call it (RFC 2557)."""
 
     @property
     def size(self) -> int:
@@ -41,6 +43,13 @@ class Attachment:
     def sha256(self) -> str:
         """Of the content, in hex."""
         return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def digest(self) -> str:
+        """Likewise, but equal where only line ends differ: those of text change with the transfer encoding."""
+        if not self.content_type.startswith(("text/", "message/")):
+            return self.sha256
+        return hashlib.sha256(self.content.replace(b"\r\n", b"\n").strip()).hexdigest()
 
 
 def safe_name(name: str) -> str:

@@ -75,3 +75,39 @@ SUBJECT_TAGS = 10
 
 URL_CHARS = 2000
 """Of a link shown in plain text; longer ones are tracking codes nobody reads."""
+
+MAPI_PROPERTIES = 1000
+"""Properties of one object in a winmail.dat, each of many values counted. Outlook writes about 100."""
+
+TNEF_ATTRIBUTES = 20_000
+"""Attributes of one winmail.dat: 1000 files with ten each, and the message's own."""
+
+TNEF_DEPTH = 3
+"""Messages in messages in a winmail.dat that are unpacked. Each level is written anew, so more would cost memory."""
+
+SMIME_DEPTH = 3
+"""Signed messages in signed messages that are unpacked: a signature in a list's or gateway's signature."""
+
+RTF_BYTES = 1024 * 1024
+"""Of rich text that is read: as much as of any text (TEXT_CHARS)."""
+
+CALENDAR_CHARS = 1024 * 1024
+"""Of one calendar object that are read. An invitation has 5,000; the rest of a whole calendar stays in its file."""
+
+CALENDAR_LINES = 20_000
+"""Content lines of it."""
+
+CALENDAR_COMPONENTS = 5
+"""Events told in words. An invitation has one, with a few more for dates moved out of a series."""
+
+CALENDAR_ANSWERS = 20
+"""Attendees whose answer is told. A REPLY has one."""
+
+CLEAN_CHARS = 256 * 1024
+"""Of an HTML mail once it is tidied for display. Word's HTML shrinks to a tenth; beyond this the text is shown."""
+
+CLEAN_DEPTH = 100
+"""Elements in elements for display. Newsletters have 60; nh3 takes 0.4 s for 50 KB of nested tags, 28 s for 500 KB."""
+
+CLEAN_DATA_CHARS = 512 * 1024
+"""Of images written into the HTML itself, all together; each may be 400,000 (300 KB of picture)."""

@@ -8,8 +8,8 @@ from shared.mail import limits
 # Corner brackets that Chinese and Japanese writers and gateways put in place of ours.
 _OPEN, _CLOSE = "[\\[［【〔〖「]", "[\\]］】〕〗」]"
 
-# "Re:", "AW:", "Fwd:" and their sisters: answers first, then forwards, as mail programs write them.
-_PREFIX_WORDS = (
+# "Re:", "AW:" and their sisters, as mail programs write them.
+_ANSWER_WORDS = (
     *(
         "re",
         "aw",
@@ -59,9 +59,12 @@ _PREFIX_WORDS = (
         "회신",
         "trả lời",
         "bal",
-        "rv",
     ),
+)
+# "Fwd:", "WG:" and theirs.
+_FORWARD_WORDS = (
     *(
+        "rv",
         "fwd",
         "fw",
         "wg",
@@ -94,11 +97,16 @@ _PREFIX_WORDS = (
     ),
     *("转发", "轉寄", "轉發", "転送", "전달", "chuyển tiếp", "terusan"),
 )
-_PREFIX = re.compile(
-    r"\s*(?:" + "|".join(sorted(map(re.escape, _PREFIX_WORDS), key=len, reverse=True)) + r")"
-    r"\s{0,2}(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4}|\*\d{1,4}|\d{1,2})?\s{0,2}[:：]",
-    re.IGNORECASE,
-)
+
+
+def _prefix(words: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(map(re.escape, words), key=len, reverse=True)
+    counter = r"\s{0,2}(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4}|\*\d{1,4}|\d{1,2})?\s{0,2}[:：]"
+    return re.compile(rf"\s*(?:{'|'.join(longest_first)}){counter}", re.IGNORECASE)
+
+
+_PREFIX = _prefix(_ANSWER_WORDS + _FORWARD_WORDS)
+_FORWARD = _prefix(_FORWARD_WORDS)
 
 
 def incident_numbers(subject: str, prefix: str = "INC") -> tuple[int, ...]:
@@ -118,6 +126,11 @@ def plain_subject(subject: str, prefix: str = "INC") -> str:
     while match := _PREFIX.match(subject, position):
         position = match.end()
     return " ".join(subject[position:].split())
+
+
+def is_forward(subject: str) -> bool:
+    """Whether a subject begins as that of a forwarded mail does (``Fwd:``, ``WG:``, ``TR:``)."""
+    return _FORWARD.match(subject[: limits.LINE_CHARS]) is not None
 
 
 def _tag(prefix: str) -> re.Pattern[str]:

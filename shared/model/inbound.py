@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.mail.address import Address
-from shared.model.incident import Body, Incident
-from shared.model.reason import Outcome, Reason
+from shared.mail.forward import Forward
+from shared.model.incident import Body, Incident, NoteKind, Status
+from shared.model.limits import Tally
+from shared.model.reason import DISCARDED_BY_PERSON, Outcome, Reason
 
 MAX_RAW_BYTES = 50 * 1024 * 1024
 """The largest mail that is kept whole; of larger ones only the headers (Exchange Online allows 150 MB, most 25-50)."""
@@ -49,7 +51,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A row of the ledger. ``sender`` and ``subject`` are for people to read; ``version`` is the row's ETag."""
+    """A row of the ledger. ``sender`` and ``subject`` are for people to read; ``version`` is the row's ETag.
+
+    ``released``: who said that it is to be taken as if allowed; empty for all but released mail.
+    """
 
     id: str
     mailbox: str
@@ -65,18 +70,47 @@ class Inbound:
     incident: int | None = None
     note: int | None = None
     trace: tuple[Step, ...] = ()
+    released: str = ""
     version: str = ""
+
+    @property
+    def can_be_released(self) -> bool:
+        """Whether a person may still say "as if allowed": it is held, or somebody discarded it and was wrong."""
+        return self.outcome is Outcome.HELD or self.reason == DISCARDED_BY_PERSON.code
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a delivered mail does to its incident.
+
+    ``kind``: of the note. ``status``: how the incident stands afterwards; None leaves it as it is. ``adopt``: sender
+    and recipients become participants. ``marks``: stable codes that the note bears for people to see.
+    """
+
+    kind: NoteKind = NoteKind.INBOUND
+    status: Status | None = Status.OPEN
+    adopt: bool = True
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a mail is to become. ``join``: the incident it belongs to, None opens a new one (if delivered at all)."""
+    """What a mail is to become.
+
+    ``join``: the incident it belongs to, None opens a new one (if delivered at all). ``twins``: incidents of other
+    groups that hold the same mail, to be linked with the new one. ``count``: limits that go up by one. ``forward``:
+    the mail was forwarded by an agent, so its original sender is the reporter.
+    """
 
     reason: Reason
     trace: tuple[Step, ...]
     join: Incident | None = None
     related: tuple[int, ...] = ()
     duplicate_of: int | None = None
+    effect: Effect = Effect()
+    count: tuple[Tally, ...] = ()
+    twins: tuple[Incident, ...] = ()
+    forward: Forward | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -88,7 +122,8 @@ class Decision:
 class ThreadEntry:
     """A Message-ID known in a group: which incident, whether its mail was seen or only claimed, and by whom.
 
-    ``claimed_by`` is an address key; ``version`` the row's ETag, empty for an entry that is not stored yet.
+    ``claimed_by`` is an address key; ``private``: its mail was internal, so answers to it are, too; ``version`` the
+    row's ETag, empty for an entry that is not stored yet.
     """
 
     message_id: str
@@ -96,6 +131,28 @@ class ThreadEntry:
     seen: bool
     claimed_by: str = ""
     version: str = ""
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The mail of one group, and its incident, that has some content."""
+
+    group: str
+    incident: int
+    mail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Who holds mail of one content, one in each group. ``version``: the row's ETag, empty where nobody does."""
+
+    holders: tuple[Holder, ...] = ()
+    version: str = ""
+
+    def of(self, group: str) -> Holder | None:
+        """The group's own."""
+        return next((one for one in self.holders if one.group == group), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +162,10 @@ class Filing:
     ``at``: when the server received the mail, never later than now; incidents and notes are dated by it.
     ``claims``: Message-IDs this mail puts into the thread index (its own as seen, others as claimed): those that were
     absent when looked up, and its own where it was only claimed (``version`` then names that state); their
-    ``incident`` is set by the commit. ``digest``: the content digest, written when the mail is delivered. ``author``,
+    ``incident`` is set by the commit. ``digest``: the content digest, written when the mail is delivered; ``content``:
+    who had that content when it was looked up. ``author``,
     ``subject``, ``body`` and ``participants`` make the note, and the incident where there is none to join.
+    ``preface``: what an agent wrote above a mail that he forwarded, and who he is: an internal note after the mail.
     """
 
     inbound: Inbound
@@ -119,7 +178,9 @@ class Filing:
     body: Body
     participants: tuple[Address, ...] = ()
     digest: str = ""
+    content: Content = Content()
     claims: tuple[ThreadEntry, ...] = ()
+    preface: tuple[Address, Body] | None = None
 
 
 @dataclass(frozen=True, slots=True)

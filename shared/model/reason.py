@@ -49,11 +49,77 @@ REPLY_BY_NUMBER = Reason(
     "Its subject carries an incident's number, and its sender takes part in that incident.",
     "Nothing.",
 )
+REPLY_BY_TOKEN = Reason(
+    "reply_by_token",
+    Outcome.DELIVERED,
+    "It carries an incident's signed key: in the address, in the mail of ours that it answers, or in its text.",
+    "Nothing. The note says so if its sender takes no part in the incident.",
+)
+NEW_AFTER_CLOSED = Reason(
+    "new_after_closed",
+    Outcome.DELIVERED,
+    "It answers an incident that is closed for good, so it opened a new one that names the old.",
+    "Nothing; change closed_reply or reopen_days of the mailbox if such answers should reopen.",
+)
+OLD_INCIDENT = Reason(
+    "old_incident",
+    Outcome.DELIVERED,
+    "It is older than the mailbox's connection, so it became a closed incident with its own date.",
+    "Nothing; this is what old_mail of the mailbox says.",
+)
+REPORT_NOTED = Reason(
+    "report_noted",
+    Outcome.DELIVERED,
+    "It is a bounce or a receipt of a mail that belongs to an incident, and became a note there.",
+    "Read the note: it names the address that failed and why.",
+)
+REPORT_UNMATCHED = Reason(
+    "report_unmatched",
+    Outcome.HELD,
+    "It is a bounce or a receipt, but of no mail that belongs to an incident.",
+    "Nothing, normally: it may be the answer to a forged mail. Release it to make it an incident.",
+)
+AUTO_REPLY_UNMATCHED = Reason(
+    "auto_reply_unmatched",
+    Outcome.HELD,
+    "It is an automatic reply that belongs to no incident.",
+    "Nothing, normally. Release it to make it an incident.",
+)
+SENDER_FORGED = Reason(
+    "sender_forged",
+    Outcome.HELD,
+    "The mailbox's provider says that its sender is forged, and the whitelist is on or it claims to be a colleague.",
+    "Ask the sender by another way before you release it.",
+)
+SENDER_UNVERIFIED = Reason(
+    "sender_unverified",
+    Outcome.HELD,
+    "The whitelist is on, nobody could check whether its sender is real, and the mailbox wants that.",
+    "Release it if you know it, or set unverified_senders of the mailbox to accept.",
+)
+TOO_MANY = Reason(
+    "too_many",
+    Outcome.HELD,
+    "Its sender or its domain opened too many incidents within an hour: a flood, or a loop.",
+    "Look at some of them; release what you need, discard the rest.",
+)
+BEFORE_CONNECTION = Reason(
+    "before_connection",
+    Outcome.DISCARDED,
+    "It is older than the mailbox's connection, and the mailbox skips such mail.",
+    "Nothing; change old_mail of the mailbox before connecting it if old mail is wanted.",
+)
+DISCARDED_BY_PERSON = Reason(
+    "discarded_by_person",
+    Outcome.DISCARDED,
+    "It was held, and a person discarded it.",
+    "Nothing.",
+)
 NOT_ON_WHITELIST = Reason(
     "not_on_whitelist",
     Outcome.HELD,
     "The whitelist is on and its sender is not on it.",
-    "Add the sender or the domain to the whitelist for the next mails; what is held stays held in this version.",
+    "Release it, or choose Always allow this sender, which also adds the address to the whitelist.",
 )
 SENDER_UNREADABLE = Reason(
     "sender_unreadable",
@@ -109,11 +175,22 @@ ALL: tuple[Reason, ...] = (
     NEW_INCIDENT,
     REPLY_BY_REFERENCE,
     REPLY_BY_NUMBER,
+    REPLY_BY_TOKEN,
+    NEW_AFTER_CLOSED,
+    OLD_INCIDENT,
+    REPORT_NOTED,
     NOT_ON_WHITELIST,
     SENDER_UNREADABLE,
+    SENDER_FORGED,
+    SENDER_UNVERIFIED,
+    REPORT_UNMATCHED,
+    AUTO_REPLY_UNMATCHED,
+    TOO_MANY,
     TOO_LARGE,
     MAILBOX_REMOVED,
     OWN_MAIL,
+    BEFORE_CONNECTION,
+    DISCARDED_BY_PERSON,
     SAME_MAIL,
     CONVERSION_FAILED,
     UNFETCHABLE,

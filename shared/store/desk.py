@@ -17,8 +17,9 @@ from datetime import datetime
 from shared.errors import RowChanged
 from shared.mail.address import Address
 from shared.model import reason
-from shared.model.inbound import Filed, Filing, Inbound, Kept, Step, ThreadEntry
+from shared.model.inbound import Content, Filed, Filing, Holder, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import Body, Incident, Note, NoteKind, Status
+from shared.model.limits import Limit, Tally
 from shared.model.reason import Outcome
 from shared.ports import InboundKey, Page
 from shared.store import keys, rows
@@ -174,9 +175,32 @@ class TableDesk:
         mail = self.inbound(tenant, id)
         if mail is None or mail.outcome is not Outcome.FAILED or mail.reason != reason.CONVERSION_FAILED.code:
             return False
-        again = replace(mail, outcome=Outcome.PENDING, reason=reason.WAITING.code, trace=())
-        self._tables.commit(TABLE, tenant, _settle(mail, again, {"rung": keys.stamp(now), "rings": 0}))
+        self._decide_again(tenant, mail, mail.released, now)
         return True
+
+    def release(self, tenant: str, id: str, by: str, now: datetime) -> bool:
+        """See ``ports.Desk.release``."""
+        mail = self.inbound(tenant, id)
+        if mail is None or not mail.can_be_released:
+            return False
+        self._decide_again(tenant, mail, by, now)
+        return True
+
+    def discard(self, tenant: str, id: str, by: str) -> bool:
+        """See ``ports.Desk.discard``."""
+        mail = self.inbound(tenant, id)
+        if mail is None or mail.outcome is not Outcome.HELD:
+            return False
+        step = Step("discarded_by_person", True, f"{by} discarded it")
+        gone = replace(
+            mail, outcome=Outcome.DISCARDED, reason=reason.DISCARDED_BY_PERSON.code, trace=(*mail.trace, step)
+        )
+        self._tables.commit(TABLE, tenant, _settle(mail, gone))
+        return True
+
+    def _decide_again(self, tenant: str, mail: Inbound, released: str, now: datetime) -> None:
+        again = replace(mail, outcome=Outcome.PENDING, reason=reason.WAITING.code, trace=(), released=released)
+        self._tables.commit(TABLE, tenant, _settle(mail, again, {"rung": keys.stamp(now), "rings": 0}))
 
     def ledger(
         self,
@@ -208,10 +232,10 @@ class TableDesk:
         row = self._tables.get(TABLE, tenant, keys.thread(group, message_id))
         return rows.read_thread(row, message_id) if row else None
 
-    def delivered_as(self, tenant: str, group: str, digest: str) -> int | None:
-        """See ``ports.Desk.delivered_as``."""
-        row = self._tables.get(TABLE, tenant, keys.digest(group, digest))
-        return row.number("incident") if row else None
+    def content(self, tenant: str, digest: str) -> Content:
+        """See ``ports.Desk.content``."""
+        row = self._tables.get(TABLE, tenant, keys.digest(digest))
+        return rows.read_content(row) if row else Content()
 
     # ── incidents ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -261,12 +285,21 @@ class TableDesk:
 
     def _file_delivered(self, tenant: str, filing: Filing) -> Filed:
         operations, incident = self._incident_operations(tenant, filing)
-        filed = Filed(incident.number, incident.notes_count)
+        filed = Filed(incident.number, incident.notes_count - (1 if filing.preface else 0))
         operations += _settle(filing.inbound, _decided(filing, filed))
         operations += self._note_operations(tenant, filing, filed)
         operations += _index_operations(filing, incident.number)
+        operations += [_counted(tally) for tally in filing.decision.count]
         self._tables.commit(TABLE, tenant, operations)
         return filed
+
+    def tallies(self, tenant: str, limits: Iterable[Limit]) -> tuple[Tally, ...]:
+        """See ``ports.Desk.tallies``."""
+        return tuple(self._tally(tenant, limit) for limit in limits)
+
+    def _tally(self, tenant: str, limit: Limit) -> Tally:
+        row = self._tables.get(TABLE, tenant, keys.tally(limit.end, limit.name, limit.key))
+        return Tally(limit, row.number("count"), row.etag) if row else Tally(limit)
 
     def _file_undelivered(self, tenant: str, filing: Filing) -> Filed:
         filed = Filed(filing.decision.duplicate_of, None)
@@ -276,12 +309,14 @@ class TableDesk:
     def _incident_operations(self, tenant: str, filing: Filing) -> tuple[list[Operation], Incident]:
         if (joined := filing.decision.join) is None:
             return self._open(tenant, filing)
+        effect = filing.decision.effect
+        new_people = (filing.author, *filing.participants) if effect.adopt else ()
         after = replace(
             joined,
             updated=max(filing.at, joined.updated),
-            status=Status.OPEN,
+            status=effect.status or joined.status,
             notes_count=joined.notes_count + 1,
-            participants=_together(joined.participants, (filing.author, *filing.participants)),
+            participants=_together(joined.participants, new_people),
             related=tuple(dict.fromkeys((*joined.related, *filing.decision.related))),
         )
         operations: list[Operation] = [
@@ -293,17 +328,18 @@ class TableDesk:
     def _open(self, tenant: str, filing: Filing) -> tuple[list[Operation], Incident]:
         counter = self._tables.get(TABLE, tenant, keys.COUNTER)
         number = counter.number("last") + 1 if counter else 1
+        effect = filing.decision.effect
         incident = Incident(
             number=number,
             subject=filing.subject,
-            status=Status.OPEN,
+            status=effect.status or Status.OPEN,
             group=filing.group,
             mailbox=filing.inbound.mailbox,
             reporter=filing.author,
             participants=_together((filing.author,), filing.participants),
             created=filing.at,
             updated=filing.at,
-            notes_count=1,
+            notes_count=2 if filing.preface else 1,
             related=filing.decision.related,
         )
         counted = {"last": number}
@@ -312,21 +348,25 @@ class TableDesk:
             Insert(keys.incident(number), rows.incident_values(incident)),
             Insert(keys.listed(incident.status, incident.updated, number), rows.incident_values(incident)),
         ]
+        for twin in filing.decision.twins:
+            operations += _link(twin, number)
         return operations, incident
 
     def _note_operations(self, tenant: str, filing: Filing, filed: Filed) -> list[Operation]:
         assert filed.incident is not None
         assert filed.note is not None
-        note = Note(
-            seq=filed.note,
-            kind=NoteKind.INBOUND,
-            author=filing.author,
-            created=filing.at,
-            body=filing.body,
-            mail=filing.inbound.id,
-        )
-        values = rows.note_values(note) | self._write_body(tenant, filing.inbound.id, filing.body)
-        return [Insert(keys.note(filed.incident, filed.note), values)]
+        effect, mail = filing.decision.effect, filing.inbound.id
+        note = Note(filed.note, effect.kind, filing.author, filing.at, filing.body, mail, effect.marks)
+        operations = [self._note(tenant, filed.incident, note, mail)]
+        if filing.preface is not None:
+            author, body = filing.preface
+            above = Note(filed.note + 1, NoteKind.INTERNAL, author, filing.at, body, mail, ("forwarded",))
+            operations.append(self._note(tenant, filed.incident, above, f"{mail}-preface"))
+        return operations
+
+    def _note(self, tenant: str, incident: int, note: Note, name: str) -> Operation:
+        values = rows.note_values(note) | self._write_body(tenant, name, note.body)
+        return Insert(keys.note(incident, note.seq), values)
 
     # ── bodies ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -423,14 +463,32 @@ def _decided(filing: Filing, filed: Filed) -> Inbound:
 
 
 def _index_operations(filing: Filing, number: int) -> list[Operation]:
-    operations: list[Operation] = [
-        Insert(keys.digest(filing.group, filing.digest), {"incident": number, "mail": filing.inbound.id})
-    ]
+    holders = (*filing.content.holders, Holder(filing.group, number, filing.inbound.id))
+    key, values = keys.digest(filing.digest), rows.content_values(holders)
+    version = filing.content.version
+    # Two groups that take in one mail at the same time meet here, so the later one sees the other and links it.
+    operations: list[Operation] = [Replace(key, values, version) if version else Insert(key, values)]
     for claim in filing.claims:
         key = keys.thread(filing.group, claim.message_id)
         values = rows.thread_values(replace(claim, incident=number))
         operations.append(Replace(key, values, claim.version) if claim.version else Insert(key, values))
     return operations
+
+
+def _counted(tally: Tally) -> Operation:
+    key = keys.tally(tally.limit.end, tally.limit.name, tally.limit.key)
+    values: dict[str, Value] = {"count": tally.count + 1}
+    return Replace(key, values, tally.version) if tally.version else Insert(key, values)
+
+
+def _link(incident: Incident, number: int) -> list[Operation]:
+    """Another incident names this one as related. It is no activity: its place in the list stays."""
+    after = replace(incident, related=tuple(dict.fromkeys((*incident.related, number))))
+    values = rows.incident_values(after)
+    return [
+        Replace(keys.incident(incident.number), values, incident.version),
+        Upsert(keys.listed(after.status, after.updated, after.number), values),
+    ]
 
 
 def _relist(before: Incident, after: Incident) -> list[Operation]:

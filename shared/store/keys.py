@@ -6,12 +6,13 @@ MC:<mailbox>:<generation>               cursor
 MT:<mailbox>                            token cache of somebody who signed in for it
 S:<inbound id>                          a mail: outcome, reason, trace
 E:<outcome>:<newest first>:<inbound id> the ledger's index; the range E:pending is the outbox
-D:<group>:<content digest>              which incident holds a mail of this content
+D:<content digest>                      which incidents hold a mail of this content, one in each group
 T:<group>:<message id>                  the thread index
 C:incident                              the last incident number
 I:<number>                              an incident
 L:<status>:<newest first>:<number>      the list of incidents, by last activity
 N:<number>:<seq>                        a note
+R:<end of the window>:<hash>            how far a limit is used
 X:<mailbox>:<newest first>              a transcript of one conversation with a mail server
 """
 
@@ -81,9 +82,9 @@ def entry(outcome: str, kept: datetime, inbound: str) -> str:
     return f"E:{outcome}:{newest_first(kept)}:{inbound}"
 
 
-def digest(group: str, content: str) -> str:
+def digest(content: str) -> str:
     """Key of a content digest."""
-    return f"D:{hashed(group)}:{content}"
+    return f"D:{content}"
 
 
 def thread(group: str, message_id: str) -> str:
@@ -104,6 +105,11 @@ def listed(status: str, updated: datetime, number: int) -> str:
 def transcript(mailbox: str, at: datetime | None = None) -> str:
     """Key of a transcript; without a time, what all of a mailbox begin with."""
     return f"X:{mailbox}:{newest_first(at) if at else ''}"
+
+
+def tally(end: datetime, name: str, key: str) -> str:
+    """Key of a limit's count; those of the past come first."""
+    return f"R:{stamp(end)}:{hashed(name + key)}"
 
 
 def note(number: int, seq: int) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 from shared.mail.address import Address
-from shared.model.inbound import Inbound, Step, ThreadEntry
+from shared.model.inbound import Content, Holder, Inbound, Step, ThreadEntry
 from shared.model.incident import AttachmentRef, Body, Incident, Note, NoteKind, Status
 from shared.model.reason import Outcome
 from shared.store.keys import read_stamp, stamp
@@ -39,6 +39,8 @@ def inbound_values(mail: Inbound) -> dict[str, Value]:
         "sender": short(mail.sender),
         "subject": short(mail.subject),
     }
+    if mail.released:
+        values["released"] = short(mail.released)
     if mail.incident is not None:
         values["incident"] = mail.incident
     if mail.note is not None:
@@ -68,28 +70,47 @@ def read_inbound(row: Row) -> Inbound:
         incident=row.number("incident") or None,
         note=row.number("note") or None,
         trace=tuple(Step(*step) for step in json.loads(row.text("trace") or "[]")),
+        released=row.text("released"),
         version=row.etag,
     )
 
 
+def content_values(holders: Iterable[Holder]) -> dict[str, Value]:
+    """Who holds mail of one content."""
+    return {"holders": json.dumps([[one.group, one.incident, one.mail] for one in holders], ensure_ascii=False)}
+
+
+def read_content(row: Row) -> Content:
+    """What ``content_values`` wrote."""
+    return Content(tuple(Holder(*one) for one in json.loads(row.text("holders"))), row.etag)
+
+
 def thread_values(entry: ThreadEntry) -> dict[str, Value]:
     """A row of the thread index."""
-    return {
+    values: dict[str, Value] = {
         "message_id": short(entry.message_id),
         "incident": entry.incident,
         "seen": entry.seen,
         "claimed_by": short(entry.claimed_by),
     }
+    return values | ({"private": True} if entry.private else {})
 
 
 def read_thread(row: Row, message_id: str) -> ThreadEntry:
     """From a row of the thread index."""
-    return ThreadEntry(message_id, row.number("incident"), row.flag("seen"), row.text("claimed_by"), row.etag)
+    return ThreadEntry(
+        message_id,
+        row.number("incident"),
+        row.flag("seen"),
+        row.text("claimed_by"),
+        row.etag,
+        row.flag("private"),
+    )
 
 
 def incident_values(incident: Incident) -> dict[str, Value]:
     """An incident's row, also in the list."""
-    return {
+    values: dict[str, Value] = {
         "subject": short(incident.subject),
         "status": incident.status.value,
         "group": incident.group,
@@ -101,6 +122,7 @@ def incident_values(incident: Incident) -> dict[str, Value]:
         "notes": incident.notes_count,
         "related": json.dumps(list(incident.related[:100])),
     }
+    return values | ({"merged_into": incident.merged_into} if incident.merged_into is not None else {})
 
 
 def read_incident(row: Row) -> Incident:
@@ -117,6 +139,7 @@ def read_incident(row: Row) -> Incident:
         updated=read_stamp(row.text("updated")),
         notes_count=row.number("notes"),
         related=tuple(json.loads(row.text("related"))),
+        merged_into=row.number("merged_into") or None,
         version=row.etag,
     )
 
@@ -128,6 +151,7 @@ def note_values(note: Note) -> dict[str, Value]:
         "author": json.dumps(_address(note.author), ensure_ascii=False),
         "created": stamp(note.created),
         "mail": note.mail,
+        "marks": " ".join(note.marks),
     }
 
 
@@ -140,6 +164,7 @@ def read_note(row: Row, body: Body) -> Note:
         created=read_stamp(row.text("created")),
         body=body,
         mail=row.text("mail"),
+        marks=tuple(row.text("marks").split()),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import os
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -93,7 +92,6 @@ class TableSecrets:
         self._tables = tables
         self._wrapper = wrapper
         self._keys: dict[str, bytes] = {}
-        self._lock = threading.Lock()
 
     def seal(self, tenant: str, mailbox: str, field: str, text: str) -> str:
         """See ``ports.Secrets.seal``."""
@@ -116,10 +114,10 @@ class TableSecrets:
         return derive.derive(self._data_key(APP))
 
     def _data_key(self, owner: str) -> bytes:
-        with self._lock:
-            if owner not in self._keys:
-                self._keys[owner] = self._read_or_make(owner)
-            return self._keys[owner]
+        # No lock: two that make one at the same time end with the one that was stored first.
+        if owner not in self._keys:
+            self._keys[owner] = self._read_or_make(owner)
+        return self._keys[owner]
 
     def _read_or_make(self, owner: str) -> bytes:
         # Two processes may make one at the same time: the first to be stored is the one that both use.

@@ -6,7 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -24,7 +25,7 @@ from shared.flows.probe import ProbeReport
 from shared.mail.address import Address
 from shared.model import incident as desk
 from shared.model.inbound import Inbound
-from shared.model.mailbox import Mailbox, Outgoing, Settings
+from shared.model.mailbox import EmailAddress, Mailbox, Outgoing, Settings
 from shared.model.reason import Outcome
 from shared.ports import ApiKey, Page, Tenant
 
@@ -36,6 +37,8 @@ NOTES_PER_PAGE = 100
 """Notes of one answer; longer incidents are paged by ``notes_after``."""
 
 MAX_SECRET_CHARS = 1000
+MAX_PEM_CHARS = 16_000
+"""A certificate with its key and those that vouch for it is some thousand; sealed it must fit a property of a row."""
 
 Item = TypeVar("Item")
 Shown = TypeVar("Shown")
@@ -109,6 +112,18 @@ def _as_typed(value: object) -> object:
     return SecretStr(value) if isinstance(value, str) else value
 
 
+def _is_client_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if text.lstrip().startswith("-----BEGIN "):
+        # PEM (RFC 7468) is a text of many lines; apart from them the same holds for it.
+        _is_secret(SecretStr(" ".join(text.splitlines())))
+        return secret
+    if len(text) > MAX_SECRET_CHARS:
+        words = f"Give at most {MAX_SECRET_CHARS} characters, or a certificate with its key as PEM text."
+        raise PydanticCustomError("secret", words)
+    return _is_secret(secret)
+
+
 def _is_secret(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value()
     if not text:
@@ -125,6 +140,11 @@ Secret = Annotated[
 ]
 
 
+ClientSecret = Annotated[
+    SecretStr, Field(max_length=MAX_PEM_CHARS), BeforeValidator(_as_typed), AfterValidator(_is_client_secret)
+]
+
+
 class OutgoingIn(Outgoing):
     """Where answers leave, with the password."""
 
@@ -135,14 +155,13 @@ class MailboxIn(Settings):
     """A mailbox's settings as they come in; secrets that are left out stay as they are stored."""
 
     password: Secret | None = None
-    client_secret: Secret | None = None
+    client_secret: ClientSecret | None = None
     outgoing: OutgoingIn = OutgoingIn()
 
     def settings(self) -> Settings:
         """Everything but the secrets."""
-        return Settings.model_validate(
-            self.model_dump(exclude={"password": True, "client_secret": True, "outgoing": {"password"}})
-        )
+        sent = self.model_dump(exclude={"outgoing": {"password"}})
+        return Settings.model_validate({name: sent[name] for name in Settings.model_fields})
 
     def secrets(self) -> dict[str, str | None]:
         """The secrets that were sent, by the name they are stored under; None keeps what is stored."""
@@ -152,6 +171,27 @@ class MailboxIn(Settings):
             "outgoing_password": self.outgoing.password,
         }
         return {field: secret.get_secret_value() if secret else None for field, secret in sent.items()}
+
+
+class ProbeIn(MailboxIn):
+    """Settings to test. ``other_address``: of Office 365, a mailbox that the app should not be able to read, to prove
+    that it cannot; nothing in it is read."""
+
+    other_address: EmailAddress = ""
+
+    @model_validator(mode="after")
+    def _is_another(self) -> Self:
+        if not self.other_address:
+            return self
+        if self.server_type != "office365":
+            raise _other_address("Only what an app of Office 365 may read is proved so: leave it out.")
+        if self.other_address.lower() == self.email.lower():
+            raise _other_address("This is the mailbox itself: name another one, such as a colleague's.")
+        return self
+
+
+def _other_address(message: str) -> PydanticCustomError:
+    return PydanticCustomError("field", "{message}", {"message": message, "field": "other_address"})
 
 
 class OutgoingOut(Outgoing):
@@ -214,7 +254,9 @@ class LastError(BaseModel):
 
 
 class ProbeStepOut(BaseModel):
-    """One step of a settings test. ``field``: the input that is to blame, or empty."""
+    """One step of a settings test. ``field``: the input that is to blame, or empty. A step that is ok and has a
+    ``code`` is a warning, such as ``over_privileged``: mail works, and ``cause`` and ``fix`` say what to do all the
+    same."""
 
     name: str
     title: str
@@ -310,6 +352,7 @@ class IncidentOut(BaseModel):
     created: datetime
     updated: datetime
     notes_count: int
+    related: list[str]
 
 
 class AttachmentOut(BaseModel):
@@ -330,7 +373,8 @@ class Delivery(BaseModel):
 
 
 class NoteOut(BaseModel):
-    """One entry of an incident. ``html``: whether its sender wrote HTML; ``mail``: its row in the ledger."""
+    """One entry of an incident. ``html``: whether its sender wrote HTML; ``mail``: its row in the ledger; ``marks``:
+    stable codes of what a reader should know about it."""
 
     seq: int
     kind: desk.NoteKind
@@ -341,6 +385,7 @@ class NoteOut(BaseModel):
     html: bool
     attachments: list[AttachmentOut]
     mail: str | None
+    marks: list[str]
     delivery: Delivery | None
 
 
@@ -377,6 +422,7 @@ def _incident(incident: desk.Incident) -> dict[str, Any]:
         "created": incident.created,
         "updated": incident.updated,
         "notes_count": incident.notes_count,
+        "related": [desk.label(number) for number in incident.related],
     }
 
 
@@ -394,6 +440,7 @@ def _note(note: desk.Note) -> NoteOut:
             for one in note.body.attachments
         ],
         mail=note.mail or None,
+        marks=list(note.marks),
         delivery=None,
     )
 
@@ -460,6 +507,12 @@ def _mail(mail: Inbound) -> dict[str, Any]:
         "note": mail.note,
         "size": mail.size,
     }
+
+
+class Released(BaseModel):
+    """How many held mails were released."""
+
+    released: int
 
 
 # ── tenants ─────────────────────────────────────────────────────────────────────────────────────────────────

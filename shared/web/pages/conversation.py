@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.model.incident import MARKS
 from shared.web import lookup
 from shared.web.callers import Member, TheApp
 from shared.web.pages import render
@@ -27,4 +28,5 @@ def conversation(request: Request, number: str, app: TheApp, caller: Member, aft
         notes=notes,
         later=notes[-1].seq if more else None,
         is_first=after <= 0,
+        marks=MARKS,
     )

@@ -8,9 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from shared.errors import NotFound
+from shared.flows import held
+from shared.flows.tenants import Caller
 from shared.web import lookup
-from shared.web.callers import NEEDS_KEY, Member, TheApp
-from shared.web.shapes import Listed, MailExplained, MailOut, MailQuery, listed, mail_explained, mail_out
+from shared.web.callers import NEEDS_KEY, Admin, Member, TheApp
+from shared.web.shapes import Listed, MailExplained, MailOut, MailQuery, Released, listed, mail_explained, mail_out
 
 router = APIRouter(prefix="/api/mail", tags=["mail"], dependencies=[NEEDS_KEY])
 
@@ -27,7 +29,40 @@ def list_mail(app: TheApp, caller: Member, query: Annotated[MailQuery, Query()])
 @router.get("/{id}")
 def explain_mail(id: str, app: TheApp, caller: Member) -> MailExplained:
     """One mail, with the rules that were tried and what each of them said."""
-    mail = app.desk.inbound(caller.tenant, id) if _ID.fullmatch(id) else None
-    if mail is None:
+    return mail_explained(held.get(app, caller.tenant, known(id)))
+
+
+@router.post("/{id}/release")
+def release_mail(id: str, app: TheApp, caller: Member) -> MailExplained:
+    """Take a held mail as if it were allowed. It becomes an incident or a note within seconds."""
+    return mail_explained(held.release(app, caller.tenant, known(id), who(caller)))
+
+
+@router.post("/{id}/discard")
+def discard_mail(id: str, app: TheApp, caller: Member) -> MailExplained:
+    """A held mail is not wanted. It stays in the ledger, and can still be released."""
+    return mail_explained(held.discard(app, caller.tenant, known(id), who(caller)))
+
+
+@router.post("/{id}/allow")
+def always_allow_sender(id: str, app: TheApp, caller: Admin) -> Released:
+    """Put the sender of a held mail on the mailbox's whitelist, and release all that it held of him."""
+    return Released(released=held.always_allow(app, caller.tenant, known(id), who(caller)))
+
+
+@router.post("/{id}/retry")
+def retry_mail(id: str, app: TheApp, caller: Member) -> MailExplained:
+    """Try again to convert a mail that failed."""
+    return mail_explained(held.retry(app, caller.tenant, known(id)))
+
+
+def known(id: str) -> str:
+    """The id, if it can be one. Raises ``NotFound``: ids end in row keys."""
+    if not _ID.fullmatch(id):
         raise NotFound("There is no such mail.", "Check its id in the list of mail.")
-    return mail_explained(mail)
+    return id
+
+
+def who(caller: Caller) -> str:
+    """Who did it, as the trace says."""
+    return f"{caller.role} key {caller.key_id}"

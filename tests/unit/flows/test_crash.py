@@ -12,7 +12,7 @@ from shared.errors import StoreError
 from shared.flows import convert, upkeep
 from shared.flows.poll import poll
 from shared.model.doorbell import InboundBell
-from shared.model.inbound import Filed, Filing, Kept
+from shared.model.inbound import Content, Filed, Filing, Kept
 from shared.ports import App
 from shared.store.desk import TableDesk
 from shared.store.raw import Blobs, StoredRawMail
@@ -197,8 +197,8 @@ class _NoClaims(TableDesk):
 class _NoDigest(TableDesk):
     """Broken: the same mail is not recognised under another source id."""
 
-    def delivered_as(self, tenant: str, group: str, digest: str) -> int | None:
-        return None
+    def content(self, tenant: str, digest: str) -> Content:
+        return Content()
 
     def file(self, tenant: str, filing: Filing) -> Filed:
         return super().file(tenant, replace(filing, digest=filing.inbound.id))

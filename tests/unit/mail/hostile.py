@@ -1,6 +1,9 @@
 """Mails made to hang, exhaust or confuse a parser. Each generator takes a size, so that growth can be measured."""
 
+import base64
 from collections.abc import Callable
+
+from tests.unit.mail import containers as made
 
 HEAD = b"From: a@b.example\r\nTo: c@d.example\r\nSubject: s\r\n"
 
@@ -46,6 +49,54 @@ def guessing(levels: int) -> bytes:
 def html(body: bytes) -> bytes:
     return _typed(b"text/html; charset=utf-8", body)
 
+
+def winmail(stream: bytes) -> bytes:
+    return _typed(b"application/ms-tnef", base64.encodebytes(stream), b"Content-Transfer-Encoding: base64\r\n")
+
+
+def winmail_body(identity: int, value: bytes) -> bytes:
+    return winmail(made.tnef(made.attribute(made.MESSAGE, 0x9003, made.props(made.prop(identity, value)))))
+
+
+def rich(rtf: bytes, n: int) -> bytes:
+    """A winmail.dat with that rich text, n bytes or more of it."""
+    return winmail_body(
+        0x1009, made.plain_rtf(b"{\\rtf1\\fromhtml1{\\fonttbl{\\f1\\fcharset204;}}" + rtf * (n // len(rtf) + 1))
+    )
+
+
+def winmails_in_one_another(content: bytes, levels: int) -> bytes:
+    stream = made.tnef(made.tnef_file(b"a", content))
+    for _ in range(levels):
+        stream = made.tnef(made.tnef_message(stream))
+    return winmail(stream)
+
+
+def smime(content: bytes) -> bytes:
+    return _typed(b"application/pkcs7-mime", base64.encodebytes(content), b"Content-Transfer-Encoding: base64\r\n")
+
+
+def signed_in_one_another(content: bytes, levels: int) -> bytes:
+    inner = b"Content-Type: text/plain\r\n\r\n" + content
+    for _ in range(levels):
+        inner = b"Content-Type: application/pkcs7-mime\r\n\r\n" + made.signed(inner)
+    return HEAD + inner
+
+
+def signed_parts(count: int) -> bytes:
+    """Many signed parts, each with many parts in it."""
+    inner = (
+        b"Content-Type: multipart/mixed; boundary=c\r\n\r\n" + b"--c\r\nContent-Type: a/b\r\n\r\nx\r\n" * 50 + b"--c--"
+    )
+    part = b"--b\r\nContent-Type: application/pkcs7-mime\r\n\r\n" + made.signed(inner) + b"\r\n"
+    return _typed(b"multipart/mixed; boundary=b", part * count + b"--b--\r\n")
+
+
+def calendar(body: bytes) -> bytes:
+    return _typed(b"text/calendar", b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" + body)
+
+
+_YENC = b"=ybegin line=128 size=1 name=a\r\n"
 
 GENERATORS: dict[str, Callable[[int], bytes]] = {
     "to of commas": lambda n: _header(b"To", b"," * n),
@@ -159,4 +210,86 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     "spaces": lambda n: b" " * n,
     "space lines": lambda n: b" \n" * n,
     "spaces and lines": lambda n: _typed(b"text/plain", b" " * n + b"x\n" + b"\n \n" * n),
+    "base64 file": lambda n: _typed(
+        b"application/x", base64.encodebytes(b"x" * n), b"Content-Transfer-Encoding: base64\r\n"
+    ),
+    "base64 file without lines": lambda n: _typed(
+        b"application/x", base64.b64encode(b"x" * n), b"Content-Transfer-Encoding: base64\r\n"
+    ),
+    "uuencoded file": lambda n: _typed(
+        b"application/x",
+        b"M" + b"!" * 60 + b"\r\n" + b"M!\r\n" * (n // 4),
+        b"Content-Transfer-Encoding: x-uuencode\r\n",
+    ),
+    "winmail file": lambda n: winmail(made.tnef(made.tnef_file(b"a", b"x" * n))),
+    "winmail files": lambda n: winmail(made.tnef(made.tnef_file(b"a", b"x") * (n // 60))),
+    "winmail attributes": lambda n: winmail(made.tnef(made.attribute(made.ATTACHMENT, 0x8010, b"a") * (n // 12))),
+    "winmail properties": lambda n: winmail(
+        made.tnef(made.attribute(made.ATTACHMENT, 0x9005, made.props(made.prop(1, 1) * (n // 8), count=2**31)))
+    ),
+    "winmail values": lambda n: winmail(
+        made.tnef(
+            made.attribute(made.MESSAGE, 0x9003, b"\1\0\0\0\x02\x11\1\0" + b"\xff\xff\xff\x7f" + b"\0\0\0\0" * (n // 4))
+        )
+    ),
+    "winmail property blocks": lambda n: winmail(
+        made.tnef(
+            (made.tnef_file(b"a", b"", made.prop(1, b"")) + made.attribute(made.ATTACHMENT, 0x9005, b"")) * (n // 80)
+        )
+    ),
+    "winmail in winmail": lambda n: winmails_in_one_another(b"x" * n, 2),
+    "winmail deep in winmail": lambda n: winmails_in_one_another(b"", n // 100),
+    "winmail text": lambda n: winmail_body(0x1000, b"x" * n),
+    "winmail html": lambda n: winmail_body(0x1013, b"<b><p>" * (n // 6)),
+    "rich text groups": lambda n: rich(b"{", n),
+    "rich text fonts": lambda n: rich(b"\\f1 a\\f2 \\'e4", n),
+    "rich text letters": lambda n: rich(b"\\u1?\\'e4", n),
+    "rich text tags": lambda n: rich(b"{\\*\\htmltag <b>}", n),
+    "rich text bombs": lambda n: winmail_body(
+        0x1009, b"\xff\xff\xff\xff" * 2 + b"LZFu\0\0\0\0" + (b"\xff" + b"\x00\x1f" * 8) * (n // 17)
+    ),
+    "signed": lambda n: smime(made.signed(b"Content-Type: text/plain\r\n\r\n" + b"x" * n)),
+    "signed file": lambda n: smime(made.signed(b"Content-Type: application/x\r\n\r\n" + b"x" * n)),
+    "signed in pieces": lambda n: smime(
+        made.signed_in_pieces(b"Content-Type: text/plain\r\n\r\n", *[b"x"] * min(n // 3, 90_000))
+    ),
+    "signed without end": lambda n: smime(b"\x30\x80" + made.SIGNED_DATA + b"\xa0\x80" + b"\x30\x80" * (n // 2)),
+    "signed in signed": lambda n: signed_in_one_another(b"x" * n, 3),
+    "signed deep in signed": lambda n: signed_in_one_another(b"x", n // 500),
+    "signed parts": lambda n: signed_parts(n // 1000),
+    "calendar lines": lambda n: calendar(b"A:b\r\n" * n),
+    "calendar folds": lambda n: calendar(b"SUMMARY:" + b"\r\n a" * n),
+    "calendar parameters": lambda n: calendar(b"ATTENDEE" + b";A=b" * n),
+    "calendar quotes": lambda n: calendar(b'ATTENDEE;A="' * n),
+    "calendar components": lambda n: calendar(b"BEGIN:VEVENT\r\n" * n),
+    "calendar escapes": lambda n: calendar(b"SUMMARY:" + b"\\" * n),
+    "calendars": lambda n: _typed(
+        b"multipart/mixed; boundary=b",
+        (b"--b\r\nContent-Type: text/calendar\r\n\r\n" + b"BEGIN:VCALENDAR\r\n" * 20) * (n // 400),
+    ),
+    "yenc begins": lambda n: _typed(b"text/plain", _YENC * (n // 30)),
+    "yenc begins and ends": lambda n: _typed(b"text/plain", (_YENC + b"=yend\r\n") * (n // 40)),
+    "yenc escapes": lambda n: _typed(b"text/plain", _YENC + b"=" * n + b"\r\n=yend\r\n"),
+    "yenc file": lambda n: _typed(b"text/plain", _YENC + b"=J" * n + b"\r\n=yend\r\n"),
+    "pgp begins": lambda n: _typed(b"text/plain", b"-----BEGIN PGP MESSAGE-----\r\n" * (n // 30)),
+    "pgp signed begins": lambda n: _typed(b"text/plain", b"-----BEGIN PGP SIGNED MESSAGE-----\r\n" * (n // 30)),
+    "pgp begins and one end": lambda n: _typed(
+        b"text/plain", b"-----BEGIN PGP MESSAGE-----\r\n" * (n // 30) + b"-----END PGP MESSAGE-----\r\n"
+    ),
+    "pgp headers": lambda n: _typed(
+        b"text/plain", b"-----BEGIN PGP MESSAGE-----\r\n" + b"A: b\r\n" * n + b"-----END PGP MESSAGE-----\r\n"
+    ),
+    "pgp messages": lambda n: _typed(
+        b"text/plain", b"-----BEGIN PGP MESSAGE-----\r\n\r\na\r\n-----END PGP MESSAGE-----\r\n" * (n // 60)
+    ),
+    "html no-break spaces": lambda n: html(b"&nbsp;" * n + b"x"),
+    "html preformatted spaces": lambda n: html(b"<pre>" + b" " * n + b"x"),
+    "html quotes in quotes": lambda n: html(b"<blockquote>a" * n),
+    "html quotes in turn": lambda n: html(b"</blockquote><blockquote>a<br>" * n),
+    "html bordered cells": lambda n: html(b"<table border=1><tr><td>" * n),
+    "html hidden": lambda n: html(b"<div style=display:none>" * n),
+    "html hidden and shown": lambda n: html(b"<font style=font-size:0><p style=font-size:1>a" * n),
+    "html styles of spaces": lambda n: html(b"<div style='" + b" " * n + b"x'>a"),
+    "html images": lambda n: html(b"<img alt=abc>" * n),
+    "html sources": lambda n: html(b"<img src=" * n),
 }

@@ -27,7 +27,7 @@ PLAIN, HTML = _part("text/plain", "plain"), _part("text/html", "<b>html</b>")
         ("multipart/alternative", [HTML, PLAIN], "plain", "<b>html</b>", []),
         ("multipart/alternative", [_part("text/plain", "  "), HTML], "html", "<b>html</b>", []),
         ("multipart/alternative", [PLAIN, PLAIN], "plain", None, []),
-        ("multipart/alternative", [PLAIN, _part("text/calendar", "x")], "plain", None, ["attachment-1.ics"]),
+        ("multipart/alternative", [PLAIN, _part("text/calendar", "x")], "plain", None, ["invite.ics"]),
         ("multipart/mixed", [PLAIN, HTML], "plain\nhtml", "<pre>plain</pre>\n<b>html</b>", []),
         ("multipart/mixed", [PLAIN, PLAIN], "plain\nplain", None, []),
         ("multipart/mixed", ["\nno type"], "no type", None, []),
@@ -43,7 +43,10 @@ PLAIN, HTML = _part("text/plain", "plain"), _part("text/html", "<b>html</b>")
         ("multipart/mixed", [_part("text/enriched", "<bold>a</bold>")], "a", None, []),
         ("multipart/x-odd", [PLAIN, PLAIN], "plain\nplain", None, []),
         ("multipart/encrypted", [_part("application/pgp-encrypted", "v"), _part("application/octet-stream", "x")],
-         "", None, ["attachment-1", "attachment-2"]),
+         "This mail is encrypted (PGP); Inbound cannot read it. The encrypted part is kept as an attachment.", None,
+         ["attachment-1.asc", "encrypted.asc"]),
+        ("multipart/signed", [PLAIN, _part("application/pgp-signature", "x")], "plain", None, ["signature.asc"]),
+        ("multipart/signed", [PLAIN, _part("application/pkcs7-signature", "x")], "plain", None, ["smime.p7s"]),
     ],
 )  # fmt: skip
 def test_parts_are_text_html_or_files(

@@ -47,6 +47,7 @@ def _attachment_facts(attachment: Attachment) -> dict[str, Any]:
         "sha256": attachment.sha256,
         "inline": attachment.inline,
         "content_id": attachment.content_id,
+        "content_location": attachment.content_location,
         "text": attachment.content.decode("utf-8", "replace"),
     }
 

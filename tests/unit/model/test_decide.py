@@ -9,7 +9,8 @@ import pytest
 from shared.mail.address import Address
 from shared.mail.message import parse
 from shared.model import reason
-from shared.model.decide import RULES, Facts, ThreadHit, decide
+from shared.model.decide import RULES, decide
+from shared.model.facts import Facts, ThreadHit
 from shared.model.inbound import Decision, ThreadEntry
 from shared.model.incident import Incident, Status
 from shared.model.mailbox import Settings
@@ -32,7 +33,8 @@ def hit(of: Incident, seen: bool = True, claimed_by: str = "", id: str = "<1@exa
 
 def facts(raw: bytes = mail(), settings: dict[str, Any] | None = None, **looked_up: Any) -> Facts:
     fields = {"group": "Support", "host": "imap.example.org", "username": "support", **(settings or {})}
-    return Facts(parse(raw), Settings.model_validate(fields), **looked_up)
+    known = {"received": NOON, "connected": NOON, **looked_up}
+    return Facts(parse(raw), Settings.model_validate(fields), **known)
 
 
 def step(decision: Decision, rule: str) -> tuple[bool, str]:
@@ -126,7 +128,7 @@ def test_a_reply_joins_the_strongest_thread_its_sender_takes_part_in_and_is_rela
     foreign, own, weaker = incident(1, EVE), incident(2), incident(3)
     decision = decide(facts(threads=(hit(foreign), hit(own), hit(weaker))))
     assert decision.join is own
-    assert decision.related == (1,)
+    assert decision.related == (1, 3)
 
 
 def test_a_stranger_gets_an_incident_of_his_own_that_is_related_and_no_note() -> None:

@@ -8,7 +8,7 @@ import pytest
 from shared.errors import RowChanged
 from shared.mail.address import Address
 from shared.model import reason
-from shared.model.inbound import Decision, Filing, Inbound, Kept, Step, ThreadEntry
+from shared.model.inbound import Decision, Filing, Holder, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import Body, Incident, Status
 from shared.model.reason import Outcome, Reason
 from shared.store.desk import KEEP_AT_ONCE, TableDesk
@@ -194,8 +194,9 @@ def test_threads_and_contents_are_those_of_a_group(desk: Desk) -> None:
     assert (entry.incident, entry.seen, entry.claimed_by) == (1, False, "ann@example.com")
     assert desk.thread(TENANT, "Sales", "<1@x>") is None
     assert desk.thread("other.1", "Support", "<1@x>") is None
-    assert desk.delivered_as(TENANT, "Support", mail.id) == 1
-    assert desk.delivered_as(TENANT, "Sales", mail.id) is None
+    content = desk.content(TENANT, mail.id)
+    assert content.of("Support") == Holder("Support", 1, mail.id)
+    assert content.of("Sales") is None
 
 
 @pytest.mark.parametrize("seconds", [-3600, 0, 0.0004, 1, 3600])

@@ -53,9 +53,10 @@ def test_a_mail_from_before_computers_is_stored_and_listed_last(year: int) -> No
 
 
 @given(st.text(), st.text(), st.text())
-def test_foreign_text_never_reaches_a_key(group: str, message_id: str, digest: str) -> None:
-    for key in (keys.thread(group, message_id), keys.digest(group, keys.hashed(digest))):
-        assert re.fullmatch(r"[TD]:[0-9a-f]{32}:[0-9a-f]{32}", key)
+def test_foreign_text_never_reaches_a_key(group: str, message_id: str, sender: str) -> None:
+    assert re.fullmatch(r"T:[0-9a-f]{32}:[0-9a-f]{32}", keys.thread(group, message_id))
+    noon = datetime(2026, 11, 16, tzinfo=UTC)
+    assert re.fullmatch(r"R:2026-11-16T12:00:00\.000Z:[0-9a-f]{32}", keys.tally(noon.replace(hour=12), group, sender))
 
 
 def test_a_lone_surrogate_can_be_hashed() -> None:
@@ -70,7 +71,8 @@ def test_no_kind_of_key_is_found_in_the_range_of_another() -> None:
         "MC": keys.cursor("support", "0a"),
         "S": keys.source("0"),
         "E": keys.entry(Outcome.HELD, noon, "0"),
-        "D": keys.digest("g", "0"),
+        "D": keys.digest("0"),
+        "R": keys.tally(noon, "n", "k"),
         "T": keys.thread("g", "m"),
         "C": keys.COUNTER,
         "I": keys.incident(1),
