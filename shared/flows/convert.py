@@ -32,6 +32,7 @@ FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
 """Seconds. Full jitter between tries (measured: 4 workers on one counter, 0.56 retries a commit)."""
 
+
 def convert(app: App, tenant: str, id: str) -> None:
     """Decide about a pending mail; nothing if it is decided already. Raises ``StoreError``: the queue tries again."""
     parsed: tuple[Message, bytes] | None = None

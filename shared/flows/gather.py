@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from shared.mail import token
-from shared.mail.authserv import known_ids
 from shared.mail.automatic import classify
 from shared.mail.forward import Forward, read_forward
 from shared.mail.message import Message, content_digest
@@ -20,7 +19,7 @@ from shared.model.facts import Facts, ThreadHit, Tokens
 from shared.model.inbound import Content, Inbound, ThreadEntry
 from shared.model.incident import Incident, Status
 from shared.model.limits import Tally
-from shared.model.mailbox import Mailbox, Settings
+from shared.model.mailbox import Mailbox
 from shared.ports import App
 
 MAX_NUMBERS = 3
@@ -28,8 +27,6 @@ MAX_NUMBERS = 3
 
 MAX_MERGES = 10
 """Incidents followed from one that was merged into another: far more than people merge, and an end to a ring."""
-
-OFFICE = "outlook.office365.com"
 
 RECIPIENT_FIELDS = (
     "to",
@@ -121,7 +118,7 @@ class Gathered:
 
     def _verdict(self) -> SenderVerdict:
         settings = self.mailbox.settings
-        trusted = _trusted(settings)
+        trusted = settings.judges_of_senders()
         verdict = judge_sender(self.message, trusted)
         if verdict.result != "none" or self.message.header("dkim-signature") is None:
             return verdict
@@ -211,9 +208,3 @@ class Gathered:
         wanted = [one.number for one in dict.fromkeys(incidents) if one.status is not Status.OPEN]
         found = self.app.desk.tallies(self.tenant, [limits.of_reopening(number, at) for number in wanted])
         return dict(zip(wanted, found, strict=True))
-
-
-def _trusted(settings: Settings) -> tuple[str, ...]:
-    """The names under which this mailbox's provider says whether a sender is real."""
-    named = tuple(one.strip() for one in settings.authserv_id.split(",") if one.strip())
-    return named or known_ids(OFFICE if settings.server_type == "office365" else settings.host)

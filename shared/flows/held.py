@@ -30,7 +30,10 @@ def get(app: App, tenant: str, id: str) -> Inbound:
 
 
 def release(app: App, tenant: str, id: str, by: str) -> Inbound:
-    """Take a held mail, or one that somebody discarded, as if it were allowed. ``by``: who says so, for the trace. Raises ``NotFound``, ``Conflict``."""
+    """Take a held mail, or one that somebody discarded, as if it were allowed. ``by``: who says so, for the trace.
+
+    Raises ``NotFound``, ``Conflict``.
+    """
     mail = get(app, tenant, id)
     if not mail.can_be_released:
         raise _not_held(mail)

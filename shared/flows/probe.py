@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.errors import InboundError, ServerError, SettingsError
+from shared.flows import preview
 from shared.mail.message import parse
 from shared.model.mailbox import Mailbox, Settings
 from shared.ports import App, Finding, Recording, Scoped, Source
@@ -27,17 +28,18 @@ TITLES = {
     "list": "List the mails",
     "fetch": "Fetch one mail",
     "parse": "Read that mail",
+    "waiting": "Count the mails that wait",
     "scope": "May this app read only this mailbox?",
     "permissions": "May mail be treated as wanted after import?",
     "outgoing": "Log in to the outgoing server",
 }
 
-_READING = ("list", "fetch", "parse", "permissions", "outgoing")
+_READING = ("list", "fetch", "parse", "waiting", "permissions", "outgoing")
 
 PATHS = {
     "imap": ("dns", "tcp", "tls", "greeting", "login", "folder", *_READING),
     "pop3": ("dns", "tcp", "tls", "greeting", "capabilities", "login", *_READING),
-    "office365": ("token", "folder", "list", "fetch", "parse", "scope", "permissions", "outgoing"),
+    "office365": ("token", "folder", "list", "fetch", "parse", "waiting", "scope", "permissions", "outgoing"),
 }
 """The steps of each kind of server, in the order in which they come with a password and encryption from the start."""
 
@@ -94,11 +96,13 @@ class ProbeStep:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """All steps of a path, and what was said."""
+    """All steps of a path, and what was said. ``authserv_id``: the name under which the mailbox's provider says whether
+    senders are real, as learned from some mails; empty where nothing could be learned."""
 
     ok: bool
     steps: tuple[ProbeStep, ...]
     transcript: tuple[str, ...]
+    authserv_id: str = ""
 
 
 class _Stages:
@@ -190,9 +194,10 @@ def probe(app: App, mailbox: Mailbox, other_address: str = "") -> ProbeReport:
     stages = _Stages(recording, app.now, mailbox.settings.uses_sign_in)
     path = path_of(mailbox.settings)
     stages.step(path[0])
+    learned = ""
     try:
         with app.open(mailbox, stages) as source:
-            _read_one(stages, source)
+            learned = _read_some(app, stages, source, mailbox.settings)
             _look_at_app(app, stages, source, mailbox, other_address)
             stages.step("permissions")
             source.may_act()
@@ -203,7 +208,7 @@ def probe(app: App, mailbox: Mailbox, other_address: str = "") -> ProbeReport:
     else:
         stages.finish()
     steps = _in_order(path, stages.done, mailbox)
-    return ProbeReport(all(step.state != "failed" for step in steps), steps, tuple(recording.lines))
+    return ProbeReport(all(step.state != "failed" for step in steps), steps, tuple(recording.lines), learned)
 
 
 def _in_order(path: tuple[str, ...], done: dict[str, ProbeStep], mailbox: Mailbox) -> tuple[ProbeStep, ...]:
@@ -215,22 +220,29 @@ def _in_order(path: tuple[str, ...], done: dict[str, ProbeStep], mailbox: Mailbo
     return tuple(done[name] if name in done and name in reached else _skipped(name, mailbox) for name in names)
 
 
-def _read_one(stages: _Stages, source: Source) -> None:
+def _read_some(app: App, stages: _Stages, source: Source, settings: Settings) -> str:
+    """One mail as a poll reads it, and a look at the others: who judges senders here."""
     arrivals = source.new("")
     first = next(arrivals, None)
     if first is None:
         stages.detail("There is no mail to download now; the next one that comes is taken.")
-        return
+        return ""
     with _closing(arrivals):
         stages.step("fetch")
         raw = source.fetch(first)
         stages.step("parse")
         if raw is None:
             stages.detail("The mail was deleted just now.")
-            return
+            return ""
         message = parse(raw)
         count = len(message.attachments)
         stages.detail(f"{len(raw)} bytes, {count} attachment{'' if count == 1 else 's'}.")
+        stages.step("waiting")
+        found, complete = preview.waiting(arrivals, first, app.now)
+        stages.detail(preview.in_words(found, complete, settings, app.now()))
+        learned = preview.judge_of_senders(source, message, found)
+        stages.detail(preview.judge_in_words(learned, settings))
+        return learned
 
 
 def _try_outgoing(app: App, stages: _Stages, mailbox: Mailbox) -> None:

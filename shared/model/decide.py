@@ -47,8 +47,11 @@ def from_before(facts: Facts) -> Answer:
     if facts.settings.old_mail == "skip":
         return Answer(f"{age}, and such mail is skipped here", reason.BEFORE_CONNECTION)
     if facts.settings.old_mail == "closed":
-        return Answer(f"{age}, and such mail becomes closed incidents", reason.OLD_INCIDENT,
-                      effect=Effect(status=Status.CLOSED, marks=("before_connection",)))
+        return Answer(
+            f"{age}, and such mail becomes closed incidents",
+            reason.OLD_INCIDENT,
+            effect=Effect(status=Status.CLOSED, marks=("before_connection",)),
+        )
     return Answer(f"{age}, and such mail becomes open incidents")
 
 

@@ -16,6 +16,7 @@ from shared.model.limits import Tally
 from shared.model.mailbox import Settings
 from shared.model.reason import Reason
 
+NO_EFFECT = Effect()
 HUMAN = Machine(kind="human", no_answer=False, why="nothing says that a machine wrote it")
 NO_VERDICT = SenderVerdict(result="none", why="nobody judged the sender", authserv_id="")
 
@@ -100,7 +101,7 @@ class Answer:
     reason: Reason | None = None
     join: Incident | None = None
     related: tuple[int, ...] = ()
-    effect: Effect = Effect()
+    effect: Effect = NO_EFFECT
     count: tuple[Tally, ...] = ()
 
     def marked(self, *marks: str) -> Answer:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from shared.mail.address import parse_address
+from shared.mail.authserv import known_ids
 from shared.model import whitelist
 
 MAX_POLLING_MINUTES = 24 * 60
@@ -31,8 +32,10 @@ DEFAULT_PORTS = {
 
 OUTGOING_PORTS = {"ssl": 465, "starttls": 587, "none": 587}
 
+EXCHANGE_ONLINE_HOST = "outlook.office365.com"
+
 OAUTH_HOSTS = (
-    "outlook.office365.com",
+    EXCHANGE_ONLINE_HOST,
     "outlook.office365.us",
     "outlook-dod.office365.us",
     "partner.outlook.cn",
@@ -214,6 +217,11 @@ class Settings(BaseModel):
         if wrong := whitelist.unreadable(self.whitelist):
             raise _field_error("whitelist", f"Not a domain or an e-mail address: {', '.join(wrong[:5])}")
         return self
+
+    def judges_of_senders(self) -> tuple[str, ...]:
+        """The names under which the mailbox's provider says whether a sender is real; none where nobody knows them."""
+        named = tuple(one.strip() for one in self.authserv_id.split(",") if one.strip())
+        return named or known_ids(EXCHANGE_ONLINE_HOST if self.server_type == "office365" else self.host)
 
     def is_agent(self, key: str) -> bool:
         """Whether this address key is one of the group's agents."""

@@ -155,9 +155,7 @@ def _goes_elsewhere(facts: Facts, incident: Incident) -> bool:
     """A participant who forwards the mail to other people begins something new."""
     if not is_forward(facts.message.subject):
         return False
-    others = [
-        person for person in (*facts.message.to, *facts.message.cc) if person.key not in facts.own_addresses
-    ]
+    others = [person for person in (*facts.message.to, *facts.message.cc) if person.key not in facts.own_addresses]
     return bool(others) and not any(incident.takes_part(person) for person in others)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import heapq
 import threading
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +34,9 @@ INLINE_BODY = 30_000
 """UTF-16 units of a note's body or a cursor that a row holds; a longer one lies in Blob, written before the row."""
 
 
+TURNS = 64
+"""Locks that incidents and counters share: enough that few of them meet by chance."""
+
 TURN_SECONDS = 2.0
 """Longest wait for one's turn at the counter: one request that hangs must not hold up the others for its whole time."""
 
@@ -51,7 +53,7 @@ class TableDesk:
     def __init__(self, tables: Tables, blobs: Blobs) -> None:
         self._tables = tables
         self._blobs = blobs
-        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._turns = tuple(threading.Lock() for _ in range(TURNS))
 
     # ── the cursor ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -271,11 +273,11 @@ class TableDesk:
         """See ``ports.Desk.file``."""
         if filing.decision.outcome is not Outcome.DELIVERED:
             return self._file_undelivered(tenant, filing)
-        if filing.decision.join is not None:
-            return self._file_delivered(tenant, filing)
-        # Every new incident of a tenant meets at the counter. Taking turns within a process costs nothing and saves
-        # most collisions (6 threads: some lost 8 times in a row); between processes the ETag decides, as always.
-        turn = self._turns[tenant]
+        # Every new incident of a tenant meets at the counter, every answer at its incident. Taking turns within a
+        # process costs nothing and saves most collisions (6 threads: some lost 8 times in a row); between processes
+        # the ETag decides, as always.
+        place = filing.decision.join.number if filing.decision.join else 0
+        turn = self._turns[hash((tenant, place)) % TURNS]
         mine = turn.acquire(timeout=TURN_SECONDS)
         try:
             return self._file_delivered(tenant, filing)

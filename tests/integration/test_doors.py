@@ -136,7 +136,7 @@ def test_testing_office_365_shows_its_steps_and_that_the_app_may_read_too_much(
     report = _probe(app, tenant, _office(box))
     assert report.ok, report.steps
     assert [step.name for step in report.steps if step.state == "ok"] == [
-        *("token", "folder", "list", "fetch", "parse", "permissions")
+        *("token", "folder", "list", "fetch", "parse", "waiting", "permissions")
     ]
     details = {step.name: step.detail for step in report.steps}
     assert "Over-privileged" in details["permissions"]
