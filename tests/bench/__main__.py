@@ -24,6 +24,7 @@ from shared.flows import convert, mailboxes, poll, tenants
 from shared.model.doorbell import InboundBell
 from shared.model.mailbox import Settings
 from shared.ports import App
+from tests.bench import understand
 from tests.support import dovecot
 from tests.support.mails import mail
 from tests.support.road import LOOPBACK
@@ -34,6 +35,7 @@ CONSUMERS = 6
 
 
 def main() -> int:
+    understand.report()
     if not dovecot.installed():
         print("Dovecot is not installed: apt-get install dovecot-imapd dovecot-pop3d")
         return 1
