@@ -91,8 +91,8 @@ def _tree(raw: bytes, parts: list[Part], gathering: Gathering) -> tuple[Piece, P
 
 def _completed(piece: Piece, gathering: Gathering) -> Piece:
     """The body with what stands in for a text where there is none, and with invitations in words."""
-    if not piece.text.strip() and gathering.packed:
-        packed = gathering.packed[0]
+    packed = next((one for one in gathering.packed if one.text.strip() or one.html), None)
+    if packed and not piece.text.strip():
         piece = Piece(packed.text, piece.html or packed.html, packed.from_html)
     calendars = gathering.calendars or ([] if piece.text.strip() else gathering.attached_calendars)
     texts = [piece.text.strip("\n").rstrip(), *dict.fromkeys(calendars)]

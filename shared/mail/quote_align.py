@@ -13,9 +13,9 @@ from shared.mail.htmltext import html_to_text
 from shared.mail.quote_html import Mark, segments
 
 _NO_WORD = re.compile(r"[\W_]+")
+_LINK = re.compile(r"https?://[^\s<>]{1,2000}")
 _NEAR, _FAR = 30, 600
-"""Letters that may be missing from the text before a short line (under 12 letters) and before a longer one:
-a link's address is 200, a block of them 600."""
+"""Letters that may be missing from the text before a short line (under 12 letters) and before a longer one."""
 _LEAPS = 50
 """Searches through the whole rest, for a piece of HTML the text leaves out. Each reads the rest once."""
 _AGREEMENT = 0.6
@@ -74,6 +74,8 @@ def _stream(pieces: list[tuple[Mark, str]]) -> tuple[str, list[int]]:
 
 
 def _key(text: str) -> str:
+    if "://" in text:
+        text = _LINK.sub(" ", text)
     return _NO_WORD.sub("", text).lower()
 
 

@@ -77,7 +77,7 @@ _ZIMBRA = {
     "__sig_post__": Mark.SIGNATURE,
     "__sig_pre__": Mark.SIGNATURE,
 }
-_MARKING = re.compile(r"\b(?:class|id|name|data-marker|style)\b", re.IGNORECASE)
+_MARKING = re.compile(r"\b(?:class|id|name|data-marker|data-smartmail|style)\b", re.IGNORECASE)
 _ATTRIBUTE_CHARS = 2000
 """Of one tag; the marks stand in the first hundred."""
 _WORD_RULE = re.compile(r"border:\s?none[^\"]{0,80}?;\s?border-top:\s?(?:\d\S{0,8}\s)?solid", re.IGNORECASE)
@@ -181,6 +181,7 @@ def _mark_of(name: str, attributes: str) -> tuple[Mark, bool]:
         _IDS.get(values.get("id", "").lower().replace("x_", "")),
         _NAMES.get(values.get("name", "").lower()) if name == "div" else None,
         _ZIMBRA.get(values.get("data-marker", "").lower()),
+        Mark.SIGNATURE if "data-smartmail" in values else None,  # Gmail on phones
         Mark.RULE if name == "div" and _WORD_RULE.search(values.get("style", "")) else None,
     )
     return next((mark for mark in candidates if mark), Mark.NONE), False

@@ -2,7 +2,7 @@
 
 from shared.mail.notice import phrases
 
-_NAMES = {
+NAMES = {
     "from": phrases(
         """
         from | sender | von | absender | de | expéditeur | expediteur | remitente | remetente | da | mittente | van |
@@ -62,5 +62,5 @@ _NAMES = {
         """
     ),
 }
-ROLE_OF = {name: role for role, names in _NAMES.items() for name in names}
+ROLE_OF = {name: role for role, names in NAMES.items() for name in names}
 """The meaning of a field by its name in lower case: from, sent, to, cc, subject or other."""

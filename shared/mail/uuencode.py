@@ -2,6 +2,9 @@
 
 import binascii
 import re
+from io import BytesIO
+
+from shared.mail import limits
 
 _BEGIN = re.compile(r"^begin(?:-base64)? [0-7]{3,4} (\S[^\n]{0,200})$", re.MULTILINE)
 _END = re.compile(r"^end[ \t]*$", re.MULTILINE)
@@ -9,18 +12,21 @@ _DATA_LINE = re.compile(r"[ -`]{1,100}")
 
 
 def decode_uu(data: bytes) -> bytes:
-    """The bytes of one uuencoded file; lines that are not uuencode are skipped."""
-    decoded = bytearray()
-    position = 0
+    """The bytes of one uuencoded file; lines that are not uuencode are skipped.
+
+    A line may stand for more than it holds: gateways cut off the spaces at its end, which are zeros.
+    """
+    decoded = BytesIO()
+    position, room = 0, limits.UU_RATIO * len(data)
     # One line at a time: all at once, short ones need 50 times the memory of the text.
-    while position < len(data):
+    while position < len(data) and room > 0:
         end = data.find(b"\n", position)
         end = end if end >= 0 else len(data)
         line = data[position:end].rstrip(b"\r")
         if line and not line.startswith((b"begin ", b"end")):
-            decoded += _decode_line(line)
+            room -= decoded.write(_decode_line(line))
         position = end + 1
-    return bytes(decoded)
+    return decoded.getvalue()
 
 
 def extract_uu(text: str) -> tuple[str, list[tuple[str, bytes]]]:

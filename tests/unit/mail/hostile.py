@@ -238,7 +238,7 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
         )
     ),
     "winmail in winmail": lambda n: winmails_in_one_another(b"x" * n, 2),
-    "winmail deep in winmail": lambda n: winmails_in_one_another(b"", n // 100),
+    "winmail deep in winmail": lambda n: winmails_in_one_another(b"", min(n // 100, 300)),
     "winmail text": lambda n: winmail_body(0x1000, b"x" * n),
     "winmail html": lambda n: winmail_body(0x1013, b"<b><p>" * (n // 6)),
     "rich text groups": lambda n: rich(b"{", n),
@@ -255,7 +255,7 @@ GENERATORS: dict[str, Callable[[int], bytes]] = {
     ),
     "signed without end": lambda n: smime(b"\x30\x80" + made.SIGNED_DATA + b"\xa0\x80" + b"\x30\x80" * (n // 2)),
     "signed in signed": lambda n: signed_in_one_another(b"x" * n, 3),
-    "signed deep in signed": lambda n: signed_in_one_another(b"x", n // 500),
+    "signed deep in signed": lambda n: signed_in_one_another(b"x", min(n // 500, 300)),
     "signed parts": lambda n: signed_parts(n // 1000),
     "calendar lines": lambda n: calendar(b"A:b\r\n" * n),
     "calendar folds": lambda n: calendar(b"SUMMARY:" + b"\r\n a" * n),

@@ -2,6 +2,8 @@ import pytest
 
 from shared.mail import limits
 from shared.mail.message import Message, parse
+from tests.unit.mail import containers as made
+from tests.unit.mail.hostile import signed_in_one_another, smime, winmail, winmail_body
 
 HEAD = b"From: a@b.example\nMIME-Version: 1.0\n"
 
@@ -118,3 +120,76 @@ def test_the_limit_counts_all_texts_of_a_mail_together() -> None:
 def test_a_large_file_is_kept_whole() -> None:
     message = _mail("multipart/mixed", PLAIN, _part("application/pdf", "x" * (5 * 1024 * 1024)))
     assert message.attachments[0].size == 5 * 1024 * 1024
+
+
+# --- parts that hold others -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [limits.SMIME_DEPTH - 1, limits.SMIME_DEPTH, limits.SMIME_DEPTH + 1])
+def test_signed_messages_in_signed_ones_are_read_to_a_depth(depth: int) -> None:
+    message = parse(signed_in_one_another(b"innermost", depth))
+    assert (message.text == "innermost") == (depth <= limits.SMIME_DEPTH)
+    assert ("truncated:depth" in message.defects) == (depth > limits.SMIME_DEPTH)
+    assert [one.name for one in message.attachments] == ([] if depth <= limits.SMIME_DEPTH else ["smime.p7m"])
+
+
+def test_many_signed_parts_with_many_parts_do_not_multiply() -> None:
+    inner = b"Content-Type: multipart/mixed; boundary=c\n\n" + b"--c\nContent-Type: a/b\n\nx\n" * 100 + b"--c--"
+    part = b"--b\nContent-Type: application/pkcs7-mime\n\n" + made.signed(inner) + b"\n"
+    message = parse(HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n" + part * 100 + b"--b--\n")
+    assert len(message.attachments) <= 3 * limits.PARTS
+    assert "truncated:depth" in message.defects
+
+
+@pytest.mark.parametrize("inner", [b"", b"any file", b"<?xml version='1.0'?>", b"Subject: no type\n\nx"])
+def test_a_signed_file_that_is_no_mail_is_kept_as_it_is(inner: bytes) -> None:
+    message = parse(smime(made.signed(inner)))
+    assert [(one.name, one.content) for one in message.attachments] == [("smime.p7m", made.signed(inner))]
+
+
+def test_a_compressed_mail_is_kept_and_said_so() -> None:
+    message = parse(smime(made.other(made.COMPRESSED_DATA)))
+    assert message.text.startswith("This mail is compressed (S/MIME); Inbound cannot read it.")
+    assert message.defects == ("compressed:smime",)
+
+
+def test_a_winmail_in_a_signed_mail_is_unpacked_too() -> None:
+    inner = b"Content-Type: application/ms-tnef\n\n" + made.tnef(made.tnef_file(b"a.txt", b"hello"))
+    message = parse(HEAD + b"Content-Type: application/pkcs7-mime\n\n" + made.signed(inner))
+    assert [(one.name, one.content) for one in message.attachments] == [("a.txt", b"hello")]
+
+
+@pytest.mark.parametrize("name", ["../../a.txt", "..\\a.txt", "C:\\a.txt", "\u202ea.txt", "a.txt\0.exe"])
+def test_names_in_a_winmail_are_made_safe(name: str) -> None:
+    message = parse(winmail(made.tnef(made.tnef_file(b"x", b"y", made.prop(0x3707, name)))))
+    assert [one.name for one in message.attachments] == ["a.txt"]
+
+
+def test_a_file_in_a_winmail_without_a_name_or_type_gets_them() -> None:
+    message = parse(winmail(made.tnef(made.tnef_file(b"", b"y", made.prop(0x370E, "not a type")))))
+    assert [(one.name, one.content_type) for one in message.attachments] == [
+        ("attachment-1", "application/octet-stream")
+    ]
+
+
+def test_the_text_of_a_winmail_may_not_hold_what_text_may_not() -> None:
+    message = parse(winmail_body(0x1013, b"<p>a&#7;&#xd800;b"))
+    assert message.text == "a\ufffdb"
+
+
+def test_invitations_are_told_once_each() -> None:
+    event = "BEGIN:VCALENDAR\nMETHOD:REQUEST\nBEGIN:VEVENT\nSUMMARY:a\nEND:VEVENT\nEND:VCALENDAR"
+    message = _mail("multipart/mixed", PLAIN, _part("text/calendar", event), _part("text/calendar", event))
+    assert message.text == "plain\n\nInvitation: a"
+    assert [one.name for one in message.attachments] == ["invite.ics", "invite.ics"]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "text"), [("", "plain\n\nEvent: a"), ("inline", "plain\n\nEvent: a"), ("attachment", "plain")]
+)
+def test_a_calendar_sent_as_a_file_is_told_only_where_there_is_no_text(disposition: str, text: str) -> None:
+    calendar = _part(
+        "text/calendar", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:a\nEND:VEVENT\nEND:VCALENDAR", disposition
+    )
+    assert _mail("multipart/mixed", PLAIN, calendar).text == text
+    assert _mail("multipart/mixed", calendar).text == "Event: a"
