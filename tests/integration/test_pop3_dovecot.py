@@ -216,7 +216,7 @@ def test_a_mail_deleted_by_another_client_after_it_was_listed(server: dovecot.Do
 def test_a_server_with_the_standard_way_alone_takes_a_token_and_refuses_an_old_one(user: str) -> None:
     if not dovecot.installed():
         pytest.skip("Dovecot is not installed (apt-get install dovecot-imapd dovecot-pop3d)")
-    running = OauthDovecot(allow_plain=False)
+    running = OauthDovecot(allow_plain=False, more="auth_failure_delay = 0")
     running.mechanisms = "plain oauthbearer"
     recorder = Recorder()
     with running:

@@ -35,8 +35,8 @@ class _Stumbling(Nobody):
         raise KeyError("pass!word")
 
 
-def _our_bug() -> object:
-    return Pop3Client(Dialer(road.dialer().guard, watch=_Stumbling()), "127.0.0.1", 1, 1).connect("none")
+def _our_bug() -> None:
+    Pop3Client(Dialer(road.dialer().guard, watch=_Stumbling()), "127.0.0.1", 1, 1).connect("none")
 
 
 def test_what_stumbles_in_our_code_is_ours_and_has_a_place() -> None:
@@ -50,7 +50,6 @@ def test_what_stumbles_in_our_code_is_ours_and_has_a_place() -> None:
     [
         (lambda: parse_message_list([b"\xff"]), UnicodeDecodeError),
         (lambda: list(as_pairs(5)), TypeError),
-        (lambda: imaplib.Int2AP("x"), TypeError),
     ],
 )
 def test_what_stumbles_in_a_library_on_what_a_server_said_is_not(
