@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,10 @@ WARM_MINUTES = 5
 
 OUTLOOK_PERMISSIONS = {"imap": "IMAP.AccessAsUser.All", "pop3": "POP.AccessAsUser.All"}
 """What a person grants for IMAP and POP3 at Exchange Online (Microsoft's page on OAuth for these protocols)."""
+
+
+REFRESHING = tuple(threading.Lock() for _ in range(64))
+"""Shared by the mailboxes of a process: enough that few wait for another's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +135,12 @@ class Doors:
         """Of the person who signed in for this mailbox, if anybody did; else of the app by itself."""
 
         def token(force: bool) -> str:
-            cache, version = self._cache(mailbox)
-            if cache:
-                return self._token_of_person(mailbox, cache, version, force)
+            # A poll and a test of one mailbox must not use up the same refresh token: a provider that sees one twice
+            # may end the sign-in.
+            with REFRESHING[hash((mailbox.tenant, mailbox.id)) % len(REFRESHING)]:
+                cache, version = self._cache(mailbox)
+                if cache:
+                    return self._token_of_person(mailbox, cache, version, force)
             is_graph = mailbox.settings.server_type == "office365"
             scope = self.cloud.graph_scope if is_graph else self.cloud.outlook_scope
             return self.tokens.app_token(self.cloud, self._app(mailbox), scope, force).value

@@ -115,6 +115,11 @@ def claims_of(token: str) -> dict[str, Any]:
         return {}
 
 
+BAD_CODE = frozenset({54005, 70000, 70002, 70008, 50148, 501481})
+"""AADSTS numbers of a code that was redeemed already, ran out, or came with another's PKCE verifier; other providers
+say ``invalid_grant`` without a number (RFC 6749, 5.2)."""
+
+
 class Tokens:
     """Gets tokens and keeps those of apps in memory. Every method raises ``SettingsError`` or ``ServerError``."""
 
@@ -208,6 +213,11 @@ class Tokens:
             result = client.acquire_token_by_auth_code_flow(dict(flow), dict(params))
         except (ValueError, RuntimeError):  # state or nonce of something else
             raise _forged() from None
+        if result.get("error") == "invalid_grant" and set(result.get("error_codes") or ()) <= BAD_CODE:
+            raise ConsentNeeded(
+                "Microsoft did not accept this sign-in: it took too long, was used already, or belongs to another one.",
+                "Begin anew: sign in with Microsoft once more.",
+            )
         self._token(result, login)
         claims = result.get("id_token_claims") or {}
         self._check_person(claims, issuer, login)
