@@ -245,7 +245,7 @@ def test_a_code_of_another_sign_in_fails_at_pkce(desk: Desk) -> None:
     thief, thiefs = desk.start()
     stolen = query(desk.at_provider(victims))["code"]
     answer = come_back(thief, altered(desk.at_provider(thiefs), code=stolen))
-    assert_refused(answer, 422, "sign in with Microsoft again")
+    assert_refused(answer, 422, "belongs to another")
     assert desk.provider.verdicts() == ["PKCE verification failed"]
 
 
@@ -256,7 +256,7 @@ def test_a_code_that_another_inbound_tenant_stole_fails_at_pkce(desk: Desk) -> N
     other, address = desk.start(house.browser("admin", "other"))
     stolen = query(desk.at_provider(desk.start()[1]))["code"]
     answer = come_back(other, altered(desk.at_provider(address), code=stolen))
-    assert_refused(answer, 422, "sign in with Microsoft again")
+    assert_refused(answer, 422, "belongs to another")
     assert house.app.sign_ins.cache(tenants.get(house.app, "other").key, "support") == ("", "")
     assert desk.provider.verdicts() == ["PKCE verification failed"]
 
@@ -274,7 +274,7 @@ def test_two_sign_ins_whose_codes_were_swapped_both_fail(desk: Desk) -> None:
 def test_a_code_for_another_challenge_is_worth_nothing(desk: Desk) -> None:
     browser, address = desk.start()
     callback = desk.at_provider(altered(address, code_challenge=secrets.token_urlsafe(32)))
-    assert_refused(come_back(browser, callback), 422, "sign in with Microsoft again")
+    assert_refused(come_back(browser, callback), 422, "belongs to another")
     assert desk.provider.verdicts() == ["PKCE verification failed"]
 
 
@@ -318,7 +318,7 @@ def test_a_code_of_another_issuer_is_sent_nowhere(desk: Desk) -> None:
 def test_a_code_of_another_issuer_that_hides_its_name_is_unknown_to_ours(desk: Desk) -> None:
     browser, address = desk.start()
     callback = desk.at_provider(address.replace(ACME_ID, GLOBEX_ID), EVE)
-    assert_refused(come_back(browser, altered(callback, iss=None)), 422, "sign in with Microsoft again")
+    assert_refused(come_back(browser, altered(callback, iss=None)), 422, "belongs to another")
     assert desk.provider.verdicts() == ["authorization code not found"]
 
 
