@@ -80,6 +80,7 @@ def build(configured: Config) -> App:
     from azure.storage.blob import BlobServiceClient
     from azure.storage.queue import QueueServiceClient
 
+    from shared.store.answers import TableAnswers
     from shared.store.desk import TableDesk
     from shared.store.mailboxes import TableMailboxes
     from shared.store.queues import AzureQueues
@@ -107,6 +108,7 @@ def build(configured: Config) -> App:
         mailboxes=TableMailboxes(tables),
         schedule=TableSchedule(tables),
         desk=TableDesk(tables, blobs),
+        answers=TableAnswers(tables, blobs),
         raw=StoredRawMail(blobs),
         secrets=secrets,
         queues=queues,

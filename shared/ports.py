@@ -17,6 +17,7 @@ from shared.model.inbound import Content, Filed, Filing, Inbound, Kept, Step, Th
 from shared.model.incident import Incident, Note, Status
 from shared.model.limits import Limit, Tally
 from shared.model.mailbox import Mailbox, Settings
+from shared.model.outbound import Outbound
 from shared.model.reason import Outcome
 from shared.model.schedule import Slot
 
@@ -444,6 +445,47 @@ class InboundKey:
     id: str
 
 
+class Answers(Protocol):
+    """What people write at an incident, and the mail that goes out for it. Each writing method is one transaction.
+
+    After ``RowChanged`` or ``StoreUnavailable`` it is unknown whether the write happened: read again, decide again.
+    """
+
+    def add(self, tenant: str, before: Incident, after: Incident, note: Note, outbound: Outbound | None) -> None:
+        """A new note, its incident as it is with it, and the mail that sends it. Raises ``RowChanged``."""
+        ...
+
+    def change(self, tenant: str, before: Incident, after: Incident) -> None:
+        """The incident's status or people, without a note. Raises ``RowChanged``."""
+        ...
+
+    def outbound(self, tenant: str, incident: int, note: int) -> Outbound | None: ...
+
+    def of_incident(self, tenant: str, incident: int, first: int, last: int) -> dict[int, Outbound]:
+        """The mails that send the notes ``first`` to ``last``, by note."""
+        ...
+
+    def move(self, tenant: str, before: Outbound, after: Outbound) -> Outbound:
+        """The next state of a mail, as it is stored. Raises ``RowChanged``."""
+        ...
+
+    def open(self, tenant: str) -> Iterator[Outbound]:
+        """The outbox: every mail that is queued or being sent."""
+        ...
+
+    def undeliverable(self, tenant: str, addresses: Iterable[str]) -> dict[str, str]:
+        """Which of these addresses mail came back from, and why."""
+        ...
+
+    def note_undeliverable(self, tenant: str, address: str, why: str) -> None:
+        """Not written to any more."""
+        ...
+
+    def forget_undeliverable(self, tenant: str, address: str) -> None:
+        """Written to again; nothing if it was all the time."""
+        ...
+
+
 class RawMail(Protocol):
     """Untouched originals and attachments. Written before any row that names them; never changed."""
 
@@ -537,6 +579,10 @@ class Queues(Protocol):
 
     def ring_poll(self, tenant: str, mailbox: str) -> None: ...
 
+    def ring_outbound(self, tenant: str, incident: int, note: int, delay: float = 0) -> None:
+        """``delay``: seconds until it is heard, at most 7 days."""
+        ...
+
 
 # ── the whole ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -556,6 +602,7 @@ class App:
     mailboxes: Mailboxes
     schedule: Schedule
     desk: Desk
+    answers: Answers
     raw: RawMail
     secrets: Secrets
     queues: Queues

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from shared import log
 from shared.errors import RowChanged, StoreError
 from shared.flows.gather import Gathered
+from shared.flows.outgoing import with_outgoing
 from shared.mail.address import Address
 from shared.mail.attachment import Attachment
 from shared.mail.message import Message, parse
@@ -19,8 +20,8 @@ from shared.mail.quoting import split_reply
 from shared.model import reason
 from shared.model.decide import decide
 from shared.model.facts import Facts
-from shared.model.inbound import Decision, Filing, Inbound, Step, ThreadEntry
-from shared.model.incident import AttachmentRef, Body
+from shared.model.inbound import Decision, Filed, Filing, Inbound, Step, ThreadEntry
+from shared.model.incident import AttachmentRef, Body, NoteKind
 from shared.model.rules_machine import report_text
 from shared.ports import App
 
@@ -53,6 +54,9 @@ def convert(app: App, tenant: str, id: str) -> None:
             # Somebody was faster, or our own answer was lost: both show when the row is read again.
             _pause(app, attempt)
             continue
+        if filed.outbound is not None and filed.incident is not None:
+            for note in _to_ring(filing, filed):
+                app.queues.ring_outbound(tenant, filed.incident, note)
         log.event(
             "converted",
             tenant=tenant,
@@ -65,6 +69,13 @@ def convert(app: App, tenant: str, id: str) -> None:
         )
         return
     raise RowChanged("Others were faster every time.")
+
+
+def _to_ring(filing: Filing, filed: Filed) -> tuple[int, ...]:
+    """The notes whose mails wait to be sent. A bell that is lost here is rung by the rescue."""
+    own = filed.note if filing.answer else None
+    first = filed.outbound if filing.acknowledgement else None
+    return tuple(note for note in (own, first) if note is not None)
 
 
 def give_up(app: App, tenant: str, id: str) -> None:
@@ -105,7 +116,7 @@ def _filing(app: App, tenant: str, inbound: Inbound, message: Message, raw: byte
         return _undelivered(app, inbound, message, "", Decision(reason.MAILBOX_REMOVED, (step,)))
     gathered = Gathered(app, tenant, inbound, message, raw, mailbox, mailboxes)
     facts = gathered.facts()
-    decision = decide(facts, release=bool(inbound.released))
+    decision = _with_release(decide(facts, release=bool(inbound.released)), inbound)
     if decision.outcome is not reason.Outcome.DELIVERED:
         return _undelivered(app, inbound, message, gathered.group, decision)
     return _Delivery(gathered, facts, decision).filing()
@@ -139,7 +150,7 @@ class _Delivery:
         plain = _undelivered(
             self.gathered.app, self.gathered.inbound, message, self.gathered.group, self._decision_marked()
         )
-        return replace(
+        filing = replace(
             plain,
             author=forward.author if forward else plain.author,
             subject=forward.subject if forward and forward.subject else plain.subject,
@@ -150,6 +161,7 @@ class _Delivery:
             claims=self._claims(),
             preface=(plain.author, Body(forward.preface)) if forward and forward.preface else None,
         )
+        return with_outgoing(filing, self.gathered, self.facts)
 
     def _decision_marked(self) -> Decision:
         """Also what a person should know about the text that he reads."""
@@ -167,12 +179,7 @@ class _Delivery:
             return (_author(message),)
         if not self.facts.is_human:
             return ()
-        return tuple(person for person in (*message.to, *message.cc) if not self._is_ours(person))
-
-    def _is_ours(self, person: Address) -> bool:
-        local, _, domain = person.key.rpartition("@")
-        own = self.gathered.own_addresses
-        return person.key in own or f"{local.partition('+')[0]}@{domain}" in own
+        return tuple(person for person in (*message.to, *message.cc) if not self.facts.is_ours(person))
 
     def _claims(self) -> tuple[ThreadEntry, ...]:
         """What this mail adds to the thread index: its own id as seen, and the ids it refers to as claimed by its
@@ -180,15 +187,27 @@ class _Delivery:
         message, forward = self.gathered.message, self.decision.forward
         sender = message.sender
         claims: list[ThreadEntry] = []
+        # Who is only let in by a key must not bring others, or himself, in by what he refers to.
+        may_claim = sender is not None and (self.decision.join is None or self.decision.effect.adopt)
+        private = self.decision.effect.kind is NoteKind.INTERNAL
         for id, entry in self.gathered.known.items():
             if id == message.message_id and (entry is None or not entry.seen):
-                claims.append(ThreadEntry(id, 0, seen=True, version=entry.version if entry else ""))
-            elif entry is None and id != message.message_id and sender is not None and self.facts.report is None:
+                version = entry.version if entry else ""
+                claims.append(ThreadEntry(id, 0, seen=True, version=version, private=private))
+            elif entry is None and id != message.message_id and sender and may_claim and self.facts.report is None:
                 claims.append(ThreadEntry(id, 0, seen=False, claimed_by=sender.key))
-        if forward and forward.message_id and forward.message_id not in self.gathered.known:
+        if forward and forward.message_id and self._is_unknown(forward.message_id):
             # The customer goes on from his own mail, which we only know from inside the forward.
             claims.append(ThreadEntry(forward.message_id, 0, seen=False, claimed_by=forward.author.key))
         return tuple(claims)
+
+    def _is_unknown(self, message_id: str) -> bool:
+        """Whether the group knows nothing of this id, which no header of the mail named."""
+        gathered = self.gathered
+        return (
+            message_id not in gathered.known
+            and gathered.app.desk.thread(gathered.tenant, gathered.group, message_id) is None
+        )
 
     def _body(self) -> Body:
         """The note's body; its attachments are stored before any row names them."""
@@ -219,6 +238,13 @@ def _reference(id: str, attachment: Attachment) -> AttachmentRef:
 
 def _author(message: Message) -> Address:
     return message.sender or Address(name=message.from_text or "unknown sender", address="")
+
+
+def _with_release(decision: Decision, inbound: Inbound) -> Decision:
+    if not inbound.released:
+        return decision
+    step = Step("released", False, f"{inbound.released} released it: it is taken as if it were allowed")
+    return replace(decision, trace=(step, *decision.trace))
 
 
 def _with_defects(decision: Decision, message: Message) -> Decision:

@@ -17,7 +17,7 @@ from shared.mail.verdict import SenderVerdict, judge_sender
 from shared.model import limits
 from shared.model.facts import Facts, ThreadHit, Tokens
 from shared.model.inbound import Content, Inbound, ThreadEntry
-from shared.model.incident import Incident, Status
+from shared.model.incident import Incident, NoteKind, Status
 from shared.model.limits import Tally
 from shared.model.mailbox import Mailbox
 from shared.ports import App
@@ -27,6 +27,10 @@ MAX_NUMBERS = 3
 
 MAX_MERGES = 10
 """Incidents followed from one that was merged into another: far more than people merge, and an end to a ring."""
+
+MAX_TWINS = 10
+"""Incidents of other groups that are linked with a new one: two rows each, and one transaction writes 100 at most. A
+mail that names 42 others by its ids has 53 of its own, and our acknowledgement some more."""
 
 RECIPIENT_FIELDS = (
     "to",
@@ -130,7 +134,9 @@ class Gathered:
         sender = self.message.sender
         if sender is None or verdict.result != "pass" or not self.mailbox.settings.is_agent(sender.key):
             return None
-        return read_forward(self.message)
+        found = read_forward(self.message)
+        # A mail that we sent has no reporter in it: answers would go to ourselves.
+        return found if found and found.author.key not in self.own_addresses else None
 
     # ── where it belongs ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -152,14 +158,20 @@ class Gathered:
         ids = (*message.in_reply_to, *reversed(message.references))
         own = token.read_message_id(key, tenant, message.message_id) if message.message_id else None
         about = token.read_message_id(key, tenant, reported) if reported else None
-        answered = [found[0] for id in ids if (found := token.read_message_id(key, tenant, id))]
+        answered = [found for id in ids if (found := token.read_message_id(key, tenant, id))]
         return Tokens(
             address=self._incidents(token.references_in(key, tenant, recipients)),
-            ids=self._incidents(answered),
+            ids=self._incidents(incident for incident, _ in answered),
             text=self._incidents(token.references_in(key, tenant, message.text)),
             about=next(iter(self._incidents([about[0]] if about else [])), None),
             own=own[0] if own else None,
+            about_note=about,
+            private=bool(answered) and self._is_internal(*answered[0]),
         )
+
+    def _is_internal(self, incident: int, seq: int) -> bool:
+        notes = self.app.desk.notes(self.tenant, incident, seq - 1, 1)
+        return bool(notes) and notes[0].kind is NoteKind.INTERNAL
 
     def _hits(self, entries: Iterable[ThreadEntry]) -> tuple[ThreadHit, ...]:
         hits = ((entry, self._incident(entry.incident)) for entry in entries)
@@ -190,18 +202,16 @@ class Gathered:
 
     def _twins(self) -> tuple[Incident, ...]:
         """Incidents of other groups that hold the same mail: it was sent to two of this tenant's mailboxes."""
-        others = (one.incident for one in self.content.holders if one.group != self.group)
-        found = (self.app.desk.incident(self.tenant, number) for number in others)
+        others = [one.incident for one in self.content.holders if one.group != self.group]
+        found = (self.app.desk.incident(self.tenant, number) for number in others[:MAX_TWINS])
         return tuple(incident for incident in found if incident is not None)
 
     # ── how often ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _tallies(self) -> tuple[Tally, ...]:
-        sender = self.message.sender
-        if sender is None:
-            return ()
         most = self.mailbox.settings.max_incidents_per_hour
-        return self.app.desk.tallies(self.tenant, limits.of_new_incidents(sender, most, self.inbound.received))
+        wanted = limits.of_new_incidents(self.message.sender, most, self.inbound.received)
+        return self.app.desk.tallies(self.tenant, wanted)
 
     def _reopenings(self, incidents: Iterable[Incident]) -> dict[int, Tally]:
         at = self.inbound.received

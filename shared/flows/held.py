@@ -102,6 +102,9 @@ def _sender(app: App, tenant: str, mail: Inbound) -> Address:
     sender = parse(raw).sender if raw is not None else None
     if sender is None:
         raise Invalid([("sender", "This mail names no single clear sender, so nobody can be allowed by it.")])
+    if whitelist.entries(sender.key) != (sender.key,) or whitelist.allows(sender.key, sender) is None:
+        # ``"x, evil.example, y"@example.com`` is a valid address, and would be three entries.
+        raise Invalid([("sender", "The sender's address holds spaces or commas, so it cannot be put on a whitelist.")])
     return sender
 
 

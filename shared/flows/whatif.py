@@ -24,6 +24,10 @@ MAX_MAILS = 500
 MAX_TIME = timedelta(seconds=25)
 """After this the answer says how far it came: a browser, and Azure's front door, do not wait for ever."""
 
+ASKED_FOR = ("group", "agents", "authserv_id", "server_type", "host", "email")
+"""Settings that looking a mail up depends on, not only deciding about it: who judges senders, who may forward, whose
+threads are looked at. Where one of them changes, everything is looked up twice."""
+
 OPENED = frozenset({reason.NEW_INCIDENT.code, reason.NEW_AFTER_CLOSED.code, reason.OLD_INCIDENT.code})
 
 
@@ -56,6 +60,8 @@ def what_if(app: App, saved: Mailbox, proposed: Mailbox, days: int) -> WhatIf:
     differences: list[Difference] = []
     looked_at, complete = 0, True
     mailboxes = app.mailboxes.all(saved.tenant)
+    changed = tuple(proposed if one.id == proposed.id else one for one in mailboxes)
+    anew = any(getattr(saved.settings, name) != getattr(proposed.settings, name) for name in ASKED_FOR)
     for mail in _mails(app, saved, days):
         if looked_at == MAX_MAILS or app.now() >= until:
             complete = False
@@ -64,8 +70,12 @@ def what_if(app: App, saved: Mailbox, proposed: Mailbox, days: int) -> WhatIf:
         if raw is None:
             continue
         looked_at += 1
-        facts = _as_if_new(Gathered(app, saved.tenant, mail, parse(raw), raw, saved, mailboxes).facts(), mail)
-        is_, would = _decided(facts, saved, mail), _decided(facts, proposed, mail)
+        message = parse(raw)
+        facts = _as_if_new(Gathered(app, saved.tenant, mail, message, raw, saved, mailboxes).facts(), mail)
+        is_ = _decided(facts, saved, mail)
+        if anew:
+            facts = _as_if_new(Gathered(app, saved.tenant, mail, message, raw, proposed, changed).facts(), mail)
+        would = _decided(facts, proposed, mail)
         before[is_.outcome] += 1
         after[would.outcome] += 1
         if _differ(is_, would):
@@ -95,7 +105,8 @@ def _as_if_new(facts: Facts, mail: Inbound) -> Facts:
     tokens = facts.tokens
     return replace(
         facts,
-        threads=tuple(hit for hit in facts.threads if hit.incident.number != mail.incident),
+        # Also where the incident was merged into another one since.
+        threads=tuple(hit for hit in facts.threads if mail.incident not in (hit.entry.incident, hit.incident.number)),
         numbered=_others(facts.numbered, mail.incident),
         tokens=Tokens(
             address=_others(tokens.address, mail.incident),
@@ -116,4 +127,10 @@ def _decided(facts: Facts, mailbox: Mailbox, mail: Inbound) -> Decision:
 
 
 def _differ(one: Decision, other: Decision) -> bool:
-    return (one.reason, one.join and one.join.number) != (other.reason, other.join and other.join.number)
+    return _told(one) != _told(other)
+
+
+def _told(decision: Decision) -> tuple[object, ...]:
+    """What of a decision people see: where the mail goes, what that does to the incident, and who reported it."""
+    reporter = decision.forward.author.key if decision.forward else None
+    return decision.reason, decision.join and decision.join.number, decision.effect.status, reporter

@@ -95,7 +95,7 @@ def decide(facts: Facts, release: bool = False) -> Decision:
     related: list[int] = []
     for rule in RULES:
         answer = rule(facts)
-        overruled = release and answer.reason is not None and answer.reason.outcome is reason.Outcome.HELD
+        overruled = release and answer.reason is not None and _gives_way(answer.reason)
         hit = answer.reason is not None and not overruled
         why = f"{answer.why}; released by a person" if overruled else answer.why
         trace.append(Step(rule.__name__, hit, why))
@@ -103,6 +103,11 @@ def decide(facts: Facts, release: bool = False) -> Decision:
         if hit:
             return _decision(facts, answer, trace, related)
     raise AssertionError("the last rule always answers")
+
+
+def _gives_way(why: reason.Reason) -> bool:
+    """Whether a person's "as if allowed" is stronger: than what holds, and than skipping old mail."""
+    return why.outcome is reason.Outcome.HELD or why is reason.BEFORE_CONNECTION
 
 
 def _decision(facts: Facts, answer: Answer, trace: list[Step], related: list[int]) -> Decision:

@@ -51,6 +51,27 @@ class PollBell:
         return cls(*fields)
 
 
+@dataclass(frozen=True, slots=True)
+class OutboundBell:
+    """Queue ``outbound``: send the mail of this note."""
+
+    tenant: str
+    incident: int
+    note: int
+
+    def encode(self) -> str:
+        """The message's text."""
+        return json.dumps({"v": VERSION, "tenant": self.tenant, "incident": str(self.incident), "note": str(self.note)})
+
+    @classmethod
+    def decode(cls, text: str) -> OutboundBell:
+        """Raises ``NotADoorbell``."""
+        tenant, incident, note = _fields(text, ("tenant", "incident", "note"))
+        if not (incident.isascii() and incident.isdigit() and note.isascii() and note.isdigit()):
+            raise NotADoorbell("a key is no number")
+        return cls(tenant, int(incident), int(note))
+
+
 def _fields(text: str, names: tuple[str, ...]) -> list[str]:
     try:
         message = json.loads(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from shared.mail.address import Address
 from shared.mail.automatic import Machine
 from shared.mail.forward import Forward
 from shared.mail.message import Message
@@ -35,7 +36,8 @@ class Tokens:
 
     ``address``: in a recipient's address. ``ids``: a Message-ID of ours in In-Reply-To or References. ``text``: in the
     text, new or quoted. ``about``: a Message-ID of ours in the mail that a report is about. ``own``: the mail's own
-    Message-ID is one of ours: it is our mail that came back.
+    Message-ID is one of ours: it is our mail that came back. ``about_note``: incident and note of the mail that a
+    report is about. ``private``: the mail of ours that it answers was for agents only.
     """
 
     address: tuple[Incident, ...] = ()
@@ -43,6 +45,8 @@ class Tokens:
     text: tuple[Incident, ...] = ()
     about: Incident | None = None
     own: int | None = None
+    about_note: tuple[int, int] | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +87,25 @@ class Facts:
         return self.verdict.result == "pass"
 
     @property
+    def by_agent(self) -> bool:
+        """Whether one of the group's agents wrote it: proved, as his words go out in the group's name."""
+        sender = self.message.sender
+        return sender is not None and self.verdict.result == "pass" and self.settings.is_agent(sender.key)
+
+    @property
     def is_human(self) -> bool:
         """Whether a person wrote it, as far as can be told."""
         return self.machine.kind == "human"
 
+    def is_ours(self, person: Address) -> bool:
+        """Whether mail to this address arrives in one of this tenant's mailboxes (RFC 5233: also with a detail)."""
+        local, _, domain = person.key.rpartition("@")
+        return person.key in self.own_addresses or f"{local.partition('+')[0]}@{domain}" in self.own_addresses
+
     def takes_part(self, incident: Incident) -> bool:
-        """Whether the sender is a participant of this incident, and is who he says to be."""
+        """Whether the sender is a participant of this incident, or an agent, and is who he says to be."""
         sender = self.message.sender
-        return sender is not None and self.is_verified and incident.takes_part(sender)
+        return self.by_agent or (sender is not None and self.is_verified and incident.takes_part(sender))
 
 
 @dataclass(frozen=True, slots=True)

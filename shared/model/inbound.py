@@ -10,6 +10,7 @@ from shared.mail.address import Address
 from shared.mail.forward import Forward
 from shared.model.incident import Body, Incident, NoteKind, Status
 from shared.model.limits import Tally
+from shared.model.outbound import Outbound
 from shared.model.reason import DISCARDED_BY_PERSON, Outcome, Reason
 
 MAX_RAW_BYTES = 50 * 1024 * 1024
@@ -166,6 +167,9 @@ class Filing:
     who had that content when it was looked up. ``author``,
     ``subject``, ``body`` and ``participants`` make the note, and the incident where there is none to join.
     ``preface``: what an agent wrote above a mail that he forwarded, and who he is: an internal note after the mail.
+    ``acknowledgement``: author and words of the first answer, and the mail that carries it. ``answer``: the mail that
+    passes on what an agent wrote by mail. ``bounced``: a mail of ours before and after this report on it, and the
+    addresses that are not to be written to any more, with the reason.
     """
 
     inbound: Inbound
@@ -181,11 +185,16 @@ class Filing:
     content: Content = Content()
     claims: tuple[ThreadEntry, ...] = ()
     preface: tuple[Address, Body] | None = None
+    acknowledgement: tuple[Address, Body, Outbound] | None = None
+    answer: Outbound | None = None
+    bounced: tuple[Outbound, Outbound] | None = None
+    undeliverable: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """What a commit made: incident number and note, where it made any."""
+    """What a commit made: incident number and note, where it made any; ``outbound``: the note that is to be sent."""
 
     incident: int | None
     note: int | None
+    outbound: int | None = None

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from shared.mail.address import parse_address
 from shared.mail.authserv import known_ids
+from shared.mail.template import check_subject, check_template
 from shared.model import whitelist
 
 MAX_POLLING_MINUTES = 24 * 60
@@ -114,10 +115,11 @@ class Settings(BaseModel):
     nobody checked, where that matters. ``agents``: addresses of the people who work on this group's incidents.
     ``closed_reply``: an answer to a closed incident reopens it (for ``reopen_days``, then it opens a new one), always
     opens a new one, or is kept there without opening it. ``old_mail``: what becomes of mail from before the
-    connection. ``max_incidents_per_hour``: of one sender; the rest is held.
+    connection. ``max_incidents_per_hour``: of one sender; the rest is held. ``acknowledge``: the sender of a new
+    incident is told its number, by a template (empty: ours). ``notify_agents``: they are told of what comes in, and
+    may answer by mail.
 
-    Raises pydantic's ``ValidationError`` naming each field. What this version cannot do yet is refused rather than
-    accepted and ignored (see ``_is_built``).
+    Raises pydantic's ``ValidationError`` naming each field.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
@@ -149,12 +151,20 @@ class Settings(BaseModel):
     max_incidents_per_hour: int = Field(default=MAX_INCIDENTS_PER_HOUR, ge=1, le=MAX_INCIDENTS_PER_HOUR)
     outgoing: Outgoing = Outgoing()
     acknowledge: bool = False
+    acknowledge_subject: Annotated[Line, StringConstraints(max_length=150)] = ""
+    acknowledge_text: Annotated[str, StringConstraints(max_length=4000)] = ""
+    notify_agents: bool = False
     enabled: bool = True
 
     @model_validator(mode="after")
-    def _is_built(self) -> Self:
-        if self.acknowledge:
-            raise _field_error("acknowledge", "Acknowledgements do not work in this version: use false.")
+    def _can_acknowledge(self) -> Self:
+        for name in ("acknowledge", "notify_agents"):
+            if getattr(self, name) and not self.outgoing.enabled:
+                raise _field_error(name, "This needs an outgoing server: set it up and enable it.")
+        if self.acknowledge_subject and (wrong := check_subject(self.acknowledge_subject)):
+            raise _field_error("acknowledge_subject", " ".join(wrong))
+        if self.acknowledge_text and (wrong := check_template(self.acknowledge_text)):
+            raise _field_error("acknowledge_text", " ".join(wrong))
         return self
 
     @model_validator(mode="after")
@@ -181,6 +191,8 @@ class Settings(BaseModel):
     def _outgoing_has_a_server(self) -> Self:
         if self.outgoing.enabled and not self.outgoing.host and self.server_type != "office365":
             raise _field_error("outgoing.host", "Give the outgoing server's name, such as smtp.example.com.")
+        if self.outgoing.enabled and not self.email:
+            raise _field_error("email", "Give the mailbox's address: answers are sent from it.")
         return self
 
     @model_validator(mode="after")

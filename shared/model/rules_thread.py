@@ -36,8 +36,7 @@ def reply_by_reference(facts: Facts) -> Answer:
         if _may_join(facts, hit):
             why = f"{hit.entry.message_id} belongs to {label(hit.incident.number)}, and the sender takes part in it"
             answer = joined(facts, hit.incident, why, reason.REPLY_BY_REFERENCE)
-            answer = replace(answer, related=(*answer.related, *strangers))
-            return _hidden(answer) if _is_private(facts, hit) else answer
+            return replace(answer, related=(*answer.related, *strangers))
         strangers.append(hit.incident.number)
     named = ", ".join(label(number) for number in dict.fromkeys(strangers))
     why = f"it refers to {named}, but {_no_part(facts)}"
@@ -66,14 +65,40 @@ def named(facts: Facts) -> tuple[int, ...]:
     """Every incident that any key of the mail names with right, strongest first: where they disagree, the strongest
     decides and the others are shown."""
     tokens = facts.tokens
-    signed = (*tokens.address, *tokens.ids, *tokens.text)
     known = [hit.incident for hit in facts.threads if _may_join(facts, hit)]
     numbered = [incident for incident in facts.numbered if facts.takes_part(incident)]
-    return tuple(dict.fromkeys(incident.number for incident in (*signed, *known, *numbered)))
+    strongest_first = (*tokens.address, *tokens.ids, *known, *tokens.text, *numbered)
+    return tuple(dict.fromkeys(incident.number for incident in strongest_first))
 
 
 def joined(facts: Facts, incident: Incident, why: str, because: Reason) -> Answer:
     """The mail belongs to this incident: what that does depends on who wrote it and on how the incident stands."""
+    answer = _effective(facts, incident, why, because)
+    # Whichever key led here: what answers an internal mail stays internal.
+    if _answers_private(facts, incident):
+        return _hidden(answer)
+    return _by_agent(facts, answer)
+
+
+def _answers_private(facts: Facts, incident: Incident) -> bool:
+    sender = facts.message.sender
+    by_reporter = sender is not None and sender.key == incident.reporter.key
+    return (facts.tokens.private and not by_reporter) or any(_is_private(facts, hit, incident) for hit in facts.threads)
+
+
+def _by_agent(facts: Facts, answer: Answer) -> Answer:
+    """What one of the group's agents writes by mail goes on to the reporter, as if he had written it on the page."""
+    sends = facts.settings.outgoing.enabled
+    joined = answer.join
+    if not (sends and joined is not None and facts.by_agent and facts.is_human):
+        return answer
+    if facts.message.sender is None or facts.message.sender.key == joined.reporter.key:
+        return answer  # an agent who is the reporter answers the agents
+    effect = replace(answer.effect, kind=NoteKind.ANSWER, status=Status.WAITING, adopt=False)
+    return replace(answer, why=f"{answer.why}; an agent wrote it, so it goes on to the reporter", effect=effect)
+
+
+def _effective(facts: Facts, incident: Incident, why: str, because: Reason) -> Answer:
     if not facts.is_human:
         # Never opens it again, never is answered: two machines would go on for ever.
         effect = Effect(status=None, adopt=False, marks=(facts.machine.kind,))
@@ -93,9 +118,28 @@ def _answers_closed(facts: Facts, incident: Incident, why: str, because: Reason)
         return Answer(why, because, join=incident, effect=Effect(status=None, marks=("closed",)))
     age = facts.received - incident.updated
     if settings.closed_reply == "new" or age > timedelta(days=settings.reopen_days):
+        if (goes_on := _successor(facts, incident)) is not None:
+            why = f"{why}; it is closed, and {label(goes_on.number)} goes on in its place, which the mail names, too"
+            return _effective(facts, goes_on, why, because)
+        full = next((tally for tally in facts.tallies if tally.is_full), None)
+        if full is not None:
+            why = f"{why}; it is closed, and there were {full.limit} already"
+            return Answer(why, reason.TOO_MANY, related=(incident.number,))
         why = f"{why}; it is closed, so a new incident is opened that names it"
         return Answer(why, reason.NEW_AFTER_CLOSED, related=(incident.number,), count=facts.tallies)
     return _reopened(facts, incident, why, because)
+
+
+def _successor(facts: Facts, closed: Incident) -> Incident | None:
+    """The incident that an earlier answer to the closed one opened, where this mail knows it: the old key stands in
+    every mail of the thread, and must not open one more incident each time."""
+    known = (hit.incident for hit in facts.threads if _may_join(facts, hit))
+    named = (one for one in facts.numbered if facts.takes_part(one))
+    return next((one for one in (*known, *named) if closed.number in one.related and _goes_on(one, closed)), None)
+
+
+def _goes_on(one: Incident, closed: Incident) -> bool:
+    return one.number > closed.number and one.status is not Status.CLOSED
 
 
 def _reopened(facts: Facts, incident: Incident, why: str, because: Reason) -> Answer:
@@ -117,7 +161,7 @@ def _by_token(facts: Facts, incidents: tuple[Incident, ...], where: str) -> Answ
         return joined(facts, incident, why, reason.REPLY_BY_TOKEN)
     # He has the key (a forwarded mail), so what he writes belongs here; but it stays between him and the agents.
     answer = joined(facts, incident, f"{why}, but {_no_part(facts)}", reason.REPLY_BY_TOKEN)
-    return _stranger(answer)
+    return answer if answer.join and facts.takes_part(answer.join) else _stranger(answer)
 
 
 def _stranger(answer: Answer) -> Answer:
@@ -133,10 +177,12 @@ def _hidden(answer: Answer) -> Answer:
     return replace(answer, why=f"{answer.why}; it answers an internal mail, so it stays internal", effect=hidden)
 
 
-def _is_private(facts: Facts, hit: ThreadHit) -> bool:
+def _is_private(facts: Facts, hit: ThreadHit, incident: Incident) -> bool:
     """Whether it answers what the reporter must not see. The reporter's own answers never are."""
+    if not hit.entry.private or hit.incident.number != incident.number:
+        return False
     sender = facts.message.sender
-    return hit.entry.private and sender is not None and sender.key != hit.incident.reporter.key
+    return sender is None or sender.key != incident.reporter.key
 
 
 def _may_join(facts: Facts, hit: ThreadHit) -> bool:
@@ -155,7 +201,7 @@ def _goes_elsewhere(facts: Facts, incident: Incident) -> bool:
     """A participant who forwards the mail to other people begins something new."""
     if not is_forward(facts.message.subject):
         return False
-    others = [person for person in (*facts.message.to, *facts.message.cc) if person.key not in facts.own_addresses]
+    others = [person for person in (*facts.message.to, *facts.message.cc) if not facts.is_ours(person)]
     return bool(others) and not any(incident.takes_part(person) for person in others)
 
 

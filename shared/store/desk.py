@@ -17,11 +17,14 @@ from shared.errors import RowChanged
 from shared.mail.address import Address
 from shared.model import reason
 from shared.model.inbound import Content, Filed, Filing, Holder, Inbound, Kept, Step, ThreadEntry
-from shared.model.incident import Body, Incident, Note, NoteKind, Status
+from shared.model.incident import Incident, Note, NoteKind, Status, label
 from shared.model.limits import Limit, Tally
+from shared.model.outbound import NUMBER_LATER
 from shared.model.reason import Outcome
 from shared.ports import InboundKey, Page
 from shared.store import keys, rows
+from shared.store.answers import moved, queued, relisted, undeliverable
+from shared.store.bodies import INLINE_BODY, read_body, write_body
 from shared.store.raw import Blobs
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Upsert, Value, Where
 
@@ -29,10 +32,6 @@ TABLE = "desk"
 
 KEEP_AT_ONCE = 40
 """Mails of one transaction: two rows each, below the 100 operations of Azure Tables."""
-
-INLINE_BODY = 30_000
-"""UTF-16 units of a note's body or a cursor that a row holds; a longer one lies in Blob, written before the row."""
-
 
 TURNS = 64
 """Locks that incidents and counters share: enough that few of them meet by chance."""
@@ -80,10 +79,10 @@ class TableDesk:
             values = {"name": name}
         before = self._tables.get(TABLE, tenant, key) if version else None
         write = Replace(key, values, version) if version else Insert(key, values)
-        (moved,) = self._tables.commit(TABLE, tenant, [write])
+        (new_version,) = self._tables.commit(TABLE, tenant, [write])
         if before and before.etag == version and (old := before.text("name")) and old != values.get("name"):
             self._blobs.delete("cursors", old)
-        return moved
+        return new_version
 
     # ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,7 +107,7 @@ class TableDesk:
         there = self.inbound(tenant, mail.id)
         if there is not None and there.reason not in _WITHOUT_RAW:
             return False
-        again = replace(mail, kept=there.kept) if there else mail
+        again = replace(mail, kept=there.kept, released=there.released) if there else mail
         try:
             self._tables.commit(TABLE, tenant, _settle(there, again, ring) if there else _insert(mail, ring))
         except RowChanged:
@@ -250,7 +249,7 @@ class TableDesk:
         """See ``ports.Desk.notes``."""
         start, end = keys.note(number, after + 1), keys.note(number, after + 1 + limit)
         found = self._tables.query(TABLE, tenant, start, end)
-        return tuple(rows.read_note(row, self._read_body(tenant, row)) for row in found)
+        return tuple(rows.read_note(row, read_body(self._blobs, tenant, row)) for row in found)
 
     def incidents(
         self,
@@ -287,11 +286,14 @@ class TableDesk:
 
     def _file_delivered(self, tenant: str, filing: Filing) -> Filed:
         operations, incident = self._incident_operations(tenant, filing)
-        filed = Filed(incident.number, incident.notes_count - (1 if filing.preface else 0))
+        filed = _filed(filing, incident)
         operations += _settle(filing.inbound, _decided(filing, filed))
         operations += self._note_operations(tenant, filing, filed)
         operations += _index_operations(filing, incident.number)
         operations += [_counted(tally) for tally in filing.decision.count]
+        if filing.bounced is not None:
+            operations += moved(*filing.bounced)
+        operations += [undeliverable(address, why) for address, why in filing.undeliverable]
         self._tables.commit(TABLE, tenant, operations)
         return filed
 
@@ -323,7 +325,7 @@ class TableDesk:
         )
         operations: list[Operation] = [
             Replace(keys.incident(joined.number), rows.incident_values(after), joined.version),
-            *_relist(joined, after),
+            *relisted(joined, after),
         ]
         return operations, after
 
@@ -341,7 +343,7 @@ class TableDesk:
             participants=_together((filing.author,), filing.participants),
             created=filing.at,
             updated=filing.at,
-            notes_count=2 if filing.preface else 1,
+            notes_count=1 + _more_notes(filing),
             related=filing.decision.related,
         )
         counted = {"last": number}
@@ -364,29 +366,20 @@ class TableDesk:
             author, body = filing.preface
             above = Note(filed.note + 1, NoteKind.INTERNAL, author, filing.at, body, mail, ("forwarded",))
             operations.append(self._note(tenant, filed.incident, above, f"{mail}-preface"))
+        if filing.answer is not None:
+            operations += queued(replace(filing.answer, incident=filed.incident, note=filed.note))
+        if filing.acknowledgement is not None and filed.outbound is not None:
+            author, body, outbound = filing.acknowledgement
+            body = replace(body, text=body.text.replace(NUMBER_LATER, label(filed.incident)))
+            kind, marks = NoteKind.ANSWER, (outbound.kind.value,)
+            first = Note(filed.outbound, kind, author, filing.at, body, "", marks)
+            operations.append(self._note(tenant, filed.incident, first, f"{mail}-{outbound.kind}"))
+            operations += queued(replace(outbound, incident=filed.incident, note=filed.outbound))
         return operations
 
     def _note(self, tenant: str, incident: int, note: Note, name: str) -> Operation:
-        values = rows.note_values(note) | self._write_body(tenant, name, note.body)
+        values = rows.note_values(note) | write_body(self._blobs, tenant, name, note.body)
         return Insert(keys.note(incident, note.seq), values)
-
-    # ── bodies ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _write_body(self, tenant: str, name: str, body: Body) -> dict[str, Value]:
-        """The body as a property, or stored in Blob (before the row that names it) with its name as the property."""
-        text = rows.encode_body(body)
-        if len(text.encode("utf-16-le")) <= INLINE_BODY * 2:
-            return {"body": text}
-        self._blobs.write("bodies", f"{tenant}/{name}.json", text.encode())
-        return {"body_name": name}
-
-    def _read_body(self, tenant: str, row: Row) -> Body:
-        if name := row.text("body_name"):
-            content = self._blobs.read("bodies", f"{tenant}/{name}.json")
-            if content is None:
-                return Body("(The text of this note is no longer stored.)")
-            return rows.decode_body(content.decode())
-        return rows.decode_body(row.text("body"))
 
     # ── ranges ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -477,6 +470,18 @@ def _index_operations(filing: Filing, number: int) -> list[Operation]:
     return operations
 
 
+def _more_notes(filing: Filing) -> int:
+    return (1 if filing.preface else 0) + (1 if filing.acknowledgement else 0)
+
+
+def _filed(filing: Filing, incident: Incident) -> Filed:
+    """The mail's own note comes first, then what stands above a forward, then our acknowledgement."""
+    note = incident.notes_count - _more_notes(filing)
+    if filing.acknowledgement is not None:
+        return Filed(incident.number, note, incident.notes_count)
+    return Filed(incident.number, note, note if filing.answer else None)
+
+
 def _counted(tally: Tally) -> Operation:
     key = keys.tally(tally.limit.end, tally.limit.name, tally.limit.key)
     values: dict[str, Value] = {"count": tally.count + 1}
@@ -491,14 +496,6 @@ def _link(incident: Incident, number: int) -> list[Operation]:
         Replace(keys.incident(incident.number), values, incident.version),
         Upsert(keys.listed(after.status, after.updated, after.number), values),
     ]
-
-
-def _relist(before: Incident, after: Incident) -> list[Operation]:
-    old = keys.listed(before.status, before.updated, before.number)
-    new = keys.listed(after.status, after.updated, after.number)
-    values = rows.incident_values(after)
-    # Two notes within one millisecond keep the same place; a transaction may touch a row once only.
-    return [Upsert(new, values)] if old == new else [Delete(old), Insert(new, values)]
 
 
 def _together(people: Sequence[Address], more: Sequence[Address]) -> tuple[Address, ...]:

@@ -13,6 +13,9 @@ I:<number>                              an incident
 L:<status>:<newest first>:<number>      the list of incidents, by last activity
 N:<number>:<seq>                        a note
 R:<end of the window>:<hash>            how far a limit is used
+O:<number>:<seq>                        the mail that sends a note
+OP:<number>:<seq>                       it is not sent yet: the outbox of what goes out
+B:<address>                             an address that mail came back from
 X:<mailbox>:<newest first>              a transcript of one conversation with a mail server
 """
 
@@ -115,3 +118,18 @@ def tally(end: datetime, name: str, key: str) -> str:
 def note(number: int, seq: int) -> str:
     """Key of a note."""
     return f"N:{number:010d}:{seq:06d}"
+
+
+def outbound(number: int, seq: int) -> str:
+    """Key of the mail that sends a note."""
+    return f"O:{number:010d}:{seq:06d}"
+
+
+def waiting_outbound(number: int, seq: int) -> str:
+    """Key of its place in the outbox."""
+    return f"OP:{number:010d}:{seq:06d}"
+
+
+def undeliverable(address: str) -> str:
+    """Key of an address that mail came back from."""
+    return f"B:{hashed(address.lower())}"

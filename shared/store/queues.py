@@ -1,4 +1,4 @@
-"""Queues ``inbound`` and ``polls``: doorbells. The messages' form is ``model.doorbell``."""
+"""Queues ``inbound``, ``polls`` and ``outbound``: doorbells. The messages' form is ``model.doorbell``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
 from shared.errors import StoreUnavailable
-from shared.model.doorbell import InboundBell, PollBell
+from shared.model.doorbell import InboundBell, OutboundBell, PollBell
 
-QUEUES = ("inbound", "polls")
+QUEUES = ("inbound", "polls", "outbound")
 
 FOREVER = -1
 """Time to live: a bell that is not heard for a week must not fall silent."""
+
+
+LONGEST_DELAY = 7 * 24 * 60 * 60
+"""Seconds that a message may be hidden (learn.microsoft.com/rest/api/storageservices/put-message)."""
 
 
 class AzureQueues:
@@ -40,9 +44,13 @@ class AzureQueues:
         """See ``ports.Queues.ring_poll``."""
         self._send("polls", PollBell(tenant, mailbox).encode())
 
-    def _send(self, queue: str, text: str) -> None:
+    def ring_outbound(self, tenant: str, incident: int, note: int, delay: float = 0) -> None:
+        """See ``ports.Queues.ring_outbound``."""
+        self._send("outbound", OutboundBell(tenant, incident, note).encode(), min(round(delay), LONGEST_DELAY))
+
+    def _send(self, queue: str, text: str, delay: int = 0) -> None:
         try:
-            self._clients[queue].send_message(text, time_to_live=FOREVER)
+            self._clients[queue].send_message(text, time_to_live=FOREVER, visibility_timeout=delay)
         except AzureError as error:
             raise _unavailable(error) from error
 

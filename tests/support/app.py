@@ -17,6 +17,7 @@ from shared.model.incident import Incident, Note
 from shared.model.mailbox import Mailbox, Settings
 from shared.ports import NOBODY, NOTHING_FOUND, App, Finding, Watch
 from shared.servers.transcript import Recorder
+from shared.store.answers import TableAnswers
 from shared.store.desk import TableDesk
 from shared.store.mailboxes import TableMailboxes
 from shared.store.raw import Blobs, StoredRawMail
@@ -138,6 +139,7 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
         mailboxes=TableMailboxes(tables),
         schedule=TableSchedule(tables),
         desk=TableDesk(tables, blobs),
+        answers=TableAnswers(tables, blobs),
         raw=StoredRawMail(blobs),
         secrets=TableSecrets(tables, PlainWrapper()),
         queues=queues,

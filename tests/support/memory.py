@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from shared.errors import RowChanged
-from shared.model.doorbell import InboundBell, PollBell
+from shared.model.doorbell import InboundBell, OutboundBell, PollBell
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Where, check_limits
 
 
@@ -98,6 +98,7 @@ class MemoryQueues:
 
     inbound: deque[str] = field(default_factory=deque)
     polls: deque[str] = field(default_factory=deque)
+    outbound: deque[str] = field(default_factory=deque)
 
     def ring_inbound(self, tenant: str, mailbox: str, id: str) -> None:
         """See ``ports.Queues.ring_inbound``."""
@@ -106,3 +107,7 @@ class MemoryQueues:
     def ring_poll(self, tenant: str, mailbox: str) -> None:
         """See ``ports.Queues.ring_poll``."""
         self.polls.append(PollBell(tenant, mailbox).encode())
+
+    def ring_outbound(self, tenant: str, incident: int, note: int, delay: float = 0) -> None:
+        """See ``ports.Queues.ring_outbound``. A test hears a delayed bell when it wants to."""
+        self.outbound.append(OutboundBell(tenant, incident, note).encode())

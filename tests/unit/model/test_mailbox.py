@@ -121,6 +121,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_field(field: 
 def test_an_outgoing_server_needs_a_name_but_office_365_sends_by_itself() -> None:
     on = {"outgoing": {"enabled": True}}
     assert wrong_fields(**on) == {"outgoing.host"}
+    assert wrong_fields(email="", outgoing={"enabled": True, "host": "smtp.example.org"}) == {"email"}
     office = {"server_type": "office365", "email": "a@b.example", "client_id": "c", "tenant_id": "t"}
     assert Settings.model_validate({**GOOD, **office, **on}).outgoing.enabled
 
@@ -138,16 +139,17 @@ def test_an_outgoing_server_needs_a_name_but_office_365_sends_by_itself() -> Non
 def test_a_server_that_is_lent_the_mailboxs_password_is_part_of_what_it_was_given_for(
     outgoing: dict[str, object], asks_again: bool
 ) -> None:
-    before = Settings.model_validate({**GOOD, "username": "support"})
-    after = Settings.model_validate({**GOOD, "username": "support", "outgoing": outgoing})
+    good = {**GOOD, "username": "support", "email": "support@example.org"}
+    before, after = Settings.model_validate(good), Settings.model_validate({**good, "outgoing": outgoing})
     assert (before.secret_target("password") != after.secret_target("password")) is asks_again
 
 
 @pytest.mark.parametrize("change", [{"host": "evil.example"}, {"port": 25}, {"security": "none"}, {"username": "b"}])
 def test_the_outgoing_password_is_asked_again_for_another_server(change: dict[str, object]) -> None:
     mine = {"enabled": True, "host": "smtp.example.org", "username": "a"}
-    before = Settings.model_validate({**GOOD, "outgoing": mine})
-    after = Settings.model_validate({**GOOD, "outgoing": {**mine, **change}})
+    good = {**GOOD, "email": "support@example.org"}
+    before = Settings.model_validate({**good, "outgoing": mine})
+    after = Settings.model_validate({**good, "outgoing": {**mine, **change}})
     assert before.secret_target("outgoing_password") != after.secret_target("outgoing_password")
 
 
