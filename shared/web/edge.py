@@ -42,6 +42,9 @@ class Edge:
             await self.app(scope, receive, send)
             return
         answer = _Answer(scope, send)
+        if scope["method"] == "HEAD":
+            # FastAPI's routes know GET only; HEAD is the same without the body (RFC 9110, 9.3.2).
+            scope = {**scope, "method": "GET"}
         try:
             await self.app(scope, await _bounded(scope, receive), answer.send)
         except TooLarge:
@@ -56,17 +59,20 @@ class Edge:
 
 
 class _Answer:
-    """The answer on its way out: adds the headers that all answers have."""
+    """The answer on its way out: adds the headers that all answers have, and leaves the body out for HEAD."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
         self._send = send
+        self._is_head = scope["method"] == "HEAD"
         self.started = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             self._secure(MutableHeaders(raw=message.setdefault("headers", [])))
+        elif self._is_head:
+            message = {**message, "body": b""}
         await self._send(message)
 
     def _secure(self, headers: MutableHeaders) -> None:

@@ -8,7 +8,7 @@ from shared.errors import NotFound
 from shared.model.inbound import Inbound
 from shared.model.incident import AttachmentRef, Incident, Note
 from shared.ports import App, Page
-from shared.web.shapes import MailQuery
+from shared.web.shapes.lists import MailQuery
 
 _NUMBER = re.compile(r"(?:INC-)?([0-9]{1,9})", re.IGNORECASE)
 _ATTACHMENT = re.compile(r"[0-9a-f]{32}-[0-9]{1,4}")

@@ -187,5 +187,13 @@ def _from_status(error: HTTPException) -> Trouble:
     if error.status_code == 404:
         return NO_SUCH_PAGE
     if error.status_code == 405:
-        return Trouble(405, "no_such_method", "This address does not take that method.", "", (), headers)
+        return Trouble(405, "no_such_method", "This address does not take that method.", "", (), _with_head(headers))
     return Trouble(error.status_code, "refused", HTTPStatus(error.status_code).phrase + ".", "", (), headers)
+
+
+def _with_head(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    # The routes do not know that HEAD works wherever GET does (``edge``).
+    return tuple(
+        (name, f"{value}, HEAD" if name.lower() == "allow" and "GET" in value.split(", ") else value)
+        for name, value in headers
+    )

@@ -30,7 +30,7 @@ _WORDS = {
     "dict_type": "Give a JSON object.",
 }
 
-OWN = frozenset({"field", "whitelist", "control", "host", "email", "secret", "mailbox_id"})
+OWN = frozenset({"field", "whitelist", "control", "host", "email", "secret", "mailbox_id", "cursor"})
 """Types of errors that our own models raise: their words are for tenants already."""
 
 

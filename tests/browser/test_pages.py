@@ -13,6 +13,7 @@ from shared.mail.address import Address
 from shared.model import reason
 from shared.model.doorbell import PollBell
 from tests.browser.conftest import Served
+from tests.support.mails import mail
 
 pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
 
@@ -241,6 +242,105 @@ def test_pages_fit_every_width(page: Page, served: Served, width: int, scheme: s
         page.goto(served.address + path)
         assert no_sideways(page), path
         shoot(page, f"{re.sub(r'[^a-z0-9]+', '-', path).strip('-') or 'list'}-{width}-{scheme}")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_held_mail_is_found_its_sender_allowed_and_its_incident_appears(
+    page: Page, served: Served, width: int
+) -> None:
+    house = served.house
+    page.set_viewport_size({"width": width, "height": 800})
+    house.mailbox(whitelist_enabled=True, whitelist="partner.example")
+    house.mailbox("billing", email="billing@acme.example", group="Billing")
+    house.receive(mail("Anna Öz <anna@customer.example>", "Printer on fire", "It burns."))
+    house.receive(mail("Anna Öz <anna@customer.example>", "And the other one", "Too.", message_id="<2@c.example>"))
+    house.receive(mail("Eve <eve@elsewhere.example>", "Cheap watches", "Buy.", message_id="<3@e.example>"))
+
+    sign_in(page, served)
+    shoot(page, f"held-1-counted-{width}")
+    page.get_by_role("link", name="3 held mails").click()
+    expect(page.get_by_role("row")).to_have_count(4 if width > 700 else 3)
+    assert no_sideways(page)
+    shoot(page, f"held-2-listed-{width}")
+    page.get_by_role("link", name="Cheap watches").click()
+    expect(page.get_by_text("no entry matches eve@elsewhere.example").first).to_be_visible()
+    shoot(page, f"held-6-why-{width}")
+    page.go_back()
+    row = page.get_by_role("row").filter(has_text="Printer on fire")
+    button = row.get_by_role("button", name="Always allow this sender")
+    expect(button).to_have_accessible_description("Printer on fire")
+    button.click()
+
+    expect(page.get_by_role("status")).to_contain_text("Printer on fire")
+    expect(page.get_by_role("status")).to_contain_text("Pending")
+    shoot(page, f"held-3-allowed-{width}")
+    assert house.world.convert_all() == 2
+    expect(page.get_by_role("status")).to_contain_text("Delivered")
+    expect(page.get_by_role("link", name="Cheap watches")).to_be_visible()
+    expect(page.get_by_role("link", name="And the other one")).to_have_count(0)
+    shoot(page, f"held-4-delivered-{width}")
+    page.get_by_role("status").get_by_role("link", name=re.compile("INC-00000")).click()
+    expect(page.get_by_role("heading", name="Printer on fire")).to_be_visible()
+    expect(page.get_by_text("It burns.")).to_be_visible()
+    page.get_by_role("link", name="Why is this here?").click()
+    expect(page.get_by_text("Decided", exact=True)).to_be_visible()
+    assert no_sideways(page)
+    shoot(page, f"held-5-explained-{width}")
+    page.goto(served.address)
+    expect(page.get_by_role("link", name="And the other one")).to_be_visible()
+    expect(page.get_by_role("link", name="1 held mail")).to_be_visible()
+
+
+def test_held_mail_is_released_by_keyboard_alone(page: Page, served: Served) -> None:
+    house = served.house
+    house.mailbox(whitelist_enabled=True)
+    house.receive(mail(subject="Let me in"))
+    sign_in(page, served)
+    page.goto(f"{served.address}/mail?outcome=held")
+    reached = page.evaluate("document.activeElement")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached = page.evaluate("document.activeElement.innerText")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+        if reached == "Release":
+            break
+    assert reached == "Release"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Let me in")
+    house.world.convert_all()
+    expect(page.get_by_role("status").get_by_role("link", name="INC-000001")).to_be_visible()
+
+
+def test_the_list_of_mail_is_narrowed_down_by_its_form(page: Page, served: Served) -> None:
+    fill(served)
+    served.house.deliver("Flood", why=reason.TOO_MANY, mailbox="billing")
+    sign_in(page, served)
+    page.goto(f"{served.address}/mail")
+    page.get_by_role("link", name="Held", exact=True).click()
+    page.get_by_label("Mailbox").select_option("billing")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("link", name="Flood")).to_be_visible()
+    expect(page.get_by_role("link", name="Cheap watches")).to_have_count(0)
+    page.get_by_label("Reason").select_option("not_on_whitelist")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("No mail is like that.")).to_be_visible()
+    expect(page.get_by_label("Mailbox")).to_have_value("billing")
+    page.get_by_role("link", name="Show all mail").click()
+    expect(page.get_by_role("link", name="Cheap watches")).to_be_visible()
+
+
+def test_buttons_do_not_move_away_from_under_the_pointer(page: Page, served: Served) -> None:
+    served.house.deliver("First", why=reason.NOT_ON_WHITELIST)
+    page.clock.install()
+    sign_in(page, served)
+    page.goto(f"{served.address}/mail")
+    page.get_by_role("button", name="Discard").hover()
+    served.house.deliver("Second", why=reason.NOT_ON_WHITELIST)
+    page.clock.run_for(11_000)
+    expect(page.get_by_role("link", name="Second")).to_have_count(0)
+    page.get_by_role("heading", name="Mail").hover()
+    page.clock.run_for(11_000)
+    expect(page.get_by_role("link", name="Second")).to_be_visible()
 
 
 def test_empty_pages_say_what_to_do_next(page: Page, served: Served) -> None:

@@ -10,7 +10,7 @@ from shared.model.incident import MARKS
 from shared.web import lookup
 from shared.web.callers import Member, TheApp
 from shared.web.pages import render
-from shared.web.shapes import NOTES_PER_PAGE
+from shared.web.shapes.incident import NOTES_PER_PAGE
 
 router = APIRouter()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -10,18 +12,23 @@ from starlette.responses import Response
 
 from shared.model import whitelist
 from shared.model.mailbox import Mailbox
+from shared.model.reason import Outcome
 from shared.model.schedule import Slot
 from shared.ports import App
 from shared.web.callers import Member, TheApp
 from shared.web.pages import render
-from shared.web.shapes import DEFAULT_LIMIT
+from shared.web.shapes.lists import DEFAULT_LIMIT, IncidentPlace
 
 router = APIRouter()
+
+MOST_HELD = 100
+"""Held mails are counted up to here: it is asked every ten seconds, and beyond it the number changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A mailbox as the page shows it. ``state``: ok, new, failing or disabled."""
+    """A mailbox as the page shows it. ``state``: ok, new, failing, paused or disabled. ``held``: how many mails are,
+    up to ``MOST_HELD``."""
 
     id: str
     address: str
@@ -30,12 +37,15 @@ class Shown:
     message: str
     fix: str
     blocks_everyone: bool
+    held: int
 
 
 @router.get("/")
-def inbox(request: Request, app: TheApp, caller: Member, after: str = "") -> Response:
+def inbox(request: Request, app: TheApp, caller: Member, after: IncidentPlace = "") -> Response:
     """The list of incidents."""
     page = app.desk.incidents(caller.tenant, None, None, None, after, DEFAULT_LIMIT)
+    mailboxes = app.mailboxes.all(caller.tenant)
+    held = _held(app, caller.tenant, mailboxes) if not after else {}
     return render.page(
         request,
         "inbox.html",
@@ -43,11 +53,23 @@ def inbox(request: Request, app: TheApp, caller: Member, after: str = "") -> Res
         incidents=page.items,
         older=page.next,
         is_first=not after,
-        mailboxes=[_shown(app, mailbox) for mailbox in app.mailboxes.all(caller.tenant)],
+        mailboxes=[_shown(app, mailbox, held.get(mailbox.id, 0)) for mailbox in mailboxes],
+        most_held=MOST_HELD,
     )
 
 
-def _shown(app: App, mailbox: Mailbox) -> Shown:
+def _held(app: App, tenant: str, mailboxes: Iterable[Mailbox]) -> Mapping[str, int]:
+    """Held mails by mailbox, each up to ``MOST_HELD``."""
+    newest = app.desk.ledger(tenant, Outcome.HELD, None, None, "", MOST_HELD)
+    if newest.next is None:
+        return Counter(mail.mailbox for mail in newest.items)
+    return {
+        mailbox.id: len(app.desk.ledger(tenant, Outcome.HELD, None, mailbox.id, "", MOST_HELD).items)
+        for mailbox in mailboxes
+    }
+
+
+def _shown(app: App, mailbox: Mailbox, held: int) -> Shown:
     settings = mailbox.settings
     slot = app.schedule.get(mailbox.tenant, mailbox.id)
     return Shown(
@@ -58,6 +80,7 @@ def _shown(app: App, mailbox: Mailbox) -> Shown:
         message=slot.error_message if slot else "",
         fix=slot.error_fix if slot else "",
         blocks_everyone=settings.whitelist_enabled and not whitelist.entries(settings.whitelist),
+        held=held,
     )
 
 

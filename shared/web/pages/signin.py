@@ -17,7 +17,7 @@ from shared.web.pages import render
 
 router = APIRouter()
 
-_OWN_PAGE = re.compile(r"/(?:mail|incidents/[A-Za-z0-9-]{1,20})?")
+_OWN_PAGE = re.compile(r"/(?:mail(?:/[0-9a-f]{32})?|incidents/[A-Za-z0-9-]{1,20})?")
 """Where signing in may lead. Anything else could be another site in disguise."""
 
 

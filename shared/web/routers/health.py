@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from shared.web.callers import TheApp
-from shared.web.shapes import Health
+from shared.web.shapes.health import Health
 
 router = APIRouter(prefix="/api/health", tags=["health"])
 

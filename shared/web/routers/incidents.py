@@ -10,17 +10,14 @@ from shared.model.incident import label
 from shared.web import lookup
 from shared.web.callers import NEEDS_KEY, Member, TheApp
 from shared.web.download import download
-from shared.web.shapes import (
+from shared.web.shapes.incident import (
     NOTES_PER_PAGE,
     IncidentOut,
-    IncidentQuery,
     IncidentWithNotes,
-    Listed,
-    NotesQuery,
     incident_out,
     incident_with_notes,
-    listed,
 )
+from shared.web.shapes.lists import IncidentQuery, Listed, NotesQuery, listed
 
 router = APIRouter(prefix="/api/incidents", tags=["incidents"], dependencies=[NEEDS_KEY])
 

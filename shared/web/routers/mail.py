@@ -12,7 +12,8 @@ from shared.flows import held
 from shared.flows.tenants import Caller
 from shared.web import lookup
 from shared.web.callers import NEEDS_KEY, Admin, Member, TheApp
-from shared.web.shapes import Listed, MailExplained, MailOut, MailQuery, Released, listed, mail_explained, mail_out
+from shared.web.shapes.lists import Listed, MailQuery, listed
+from shared.web.shapes.mail import MailExplained, MailOut, Released, mail_explained, mail_out
 
 router = APIRouter(prefix="/api/mail", tags=["mail"], dependencies=[NEEDS_KEY])
 

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
 from shared.errors import Conflict, Invalid, NotFound
 from shared.flows import mailboxes as flow
 from shared.flows.probe import probe
+from shared.flows.whatif import what_if
 from shared.model.mailbox import MAILBOX_ID, Mailbox
 from shared.ports import App
 from shared.web.callers import NEEDS_KEY, Admin, Member, TheApp
-from shared.web.shapes import (
-    Listed,
-    MailboxIn,
-    MailboxOut,
-    ProbeIn,
+from shared.web.preconditions import IfMatch, IfNoneMatch, changed, refuse_known, version_read
+from shared.web.shapes.lists import Listed
+from shared.web.shapes.mailbox import MailboxIn, MailboxOut, ProbeIn, etag, mailbox_out
+from shared.web.shapes.polling import (
     ProbeOut,
     Queued,
     StatusOut,
     TranscriptIn,
     TranscriptUntil,
-    etag,
-    mailbox_out,
     probe_out,
     status_out,
 )
+from shared.web.shapes.whatif import WhatIfIn, WhatIfOut, what_if_out
 
 router = APIRouter(prefix="/api/mailboxes", tags=["mailboxes"], dependencies=[NEEDS_KEY])
-
-IfMatch = Annotated[str | None, Header(description="The ETag of the settings that you read.")]
-
-
-class Changed(Conflict):
-    """The settings are not those the caller read (RFC 9110, 13.1.1)."""
-
-    status = 412
 
 
 @router.get("")
@@ -56,25 +47,33 @@ def get_mailbox(mailbox: str, app: TheApp, caller: Member, response: Response) -
 
 @router.put("/{mailbox}", responses={201: {"model": MailboxOut, "description": "Created"}})
 def put_mailbox(
-    mailbox: str, body: MailboxIn, app: TheApp, caller: Admin, response: Response, if_match: IfMatch = None
+    mailbox: str,
+    body: MailboxIn,
+    app: TheApp,
+    caller: Admin,
+    response: Response,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
 ) -> MailboxOut:
     """Create or change a mailbox. Secrets that are left out stay as they are."""
     if not MAILBOX_ID.fullmatch(mailbox):
         raise Invalid([("mailbox", "Use 1 to 63 small letters, digits and inner hyphens.")])
-    version = _version_read(app, caller.tenant, mailbox, if_match)
+    version = version_read(app, caller.tenant, mailbox, if_match)
+    refuse_known(app, caller.tenant, mailbox, if_none_match)
     try:
         saved, created = flow.save(app, caller.tenant, mailbox, body.settings(), body.secrets(), version)
     except Conflict as conflict:
-        raise (_changed() if version is not None else conflict) from None
+        raise (changed() if version is not None else conflict) from None
     response.status_code = 201 if created else 200
     response.headers["ETag"] = etag(saved)
     return mailbox_out(saved)
 
 
 @router.delete("/{mailbox}", status_code=204)
-def delete_mailbox(mailbox: str, app: TheApp, caller: Admin) -> None:
+def delete_mailbox(mailbox: str, app: TheApp, caller: Admin, if_match: IfMatch = None) -> None:
     """Forget a mailbox's settings and secrets. Incidents and the ledger stay."""
     _known(mailbox)
+    version_read(app, caller.tenant, mailbox, if_match)
     flow.remove(app, caller.tenant, mailbox)
 
 
@@ -98,6 +97,14 @@ def probe_mailbox(mailbox: str, app: TheApp, caller: Admin, body: ProbeIn | None
     else:
         tested = flow.draft(app, caller.tenant, mailbox, body.settings(), body.secrets())
     return probe_out(probe(app, tested, body.other_address if body else ""))
+
+
+@router.post("/{mailbox}/what-if")
+def what_if_mailbox(mailbox: str, body: WhatIfIn, app: TheApp, caller: Admin) -> WhatIfOut:
+    """What the kept mail of the last days would have become under other settings. It changes nothing."""
+    saved = _get(app, caller.tenant, mailbox)
+    proposed = replace(saved, settings=body.settings.settings())
+    return what_if_out(what_if(app, saved, proposed, body.days))
 
 
 @router.post("/{mailbox}/transcript")
@@ -132,21 +139,3 @@ def _known(mailbox: str) -> None:
     # Ids end in row keys: one that cannot exist is not even looked up.
     if not MAILBOX_ID.fullmatch(mailbox):
         raise NotFound("There is no such mailbox.", "Check its id in the list of mailboxes.")
-
-
-def _version_read(app: App, tenant: str, mailbox: str, if_match: str | None) -> str | None:
-    """The version that must still be there for the caller's If-Match; None when there is no such header."""
-    if if_match is None:
-        return None
-    try:
-        current = flow.get(app, tenant, mailbox)
-    except NotFound:
-        raise _changed() from None
-    tags = [tag.strip() for tag in if_match.split(",")]
-    if tags != ["*"] and etag(current) not in tags:
-        raise _changed()
-    return current.version
-
-
-def _changed() -> Changed:
-    return Changed("Somebody changed this mailbox meanwhile.", "Read it again and repeat your change.")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from shared.flows import tenants as flow
 from shared.web.callers import NEEDS_CLOUD_KEY, CloudAdmin, TheApp
-from shared.web.shapes import KeyIn, KeyOut, TenantIn, TenantOut, key_out, tenant_out
+from shared.web.shapes.tenant import KeyIn, KeyOut, TenantIn, TenantOut, key_out, tenant_out
 
 router = APIRouter(prefix="/api/tenants", tags=["tenants"], dependencies=[CloudAdmin, NEEDS_CLOUD_KEY])
 

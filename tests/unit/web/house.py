@@ -12,12 +12,13 @@ from starlette.exceptions import StarletteDeprecationWarning
 from shared.flows import tenants
 from shared.mail.address import Address
 from shared.model import reason
-from shared.model.inbound import Decision, Filing, Kept, Step
+from shared.model.inbound import Decision, Filing, Inbound, Kept, Step
 from shared.model.incident import AttachmentRef, Body, Incident
 from shared.model.reason import Reason
 from shared.ports import App
 from shared.web.app import build
 from tests.support.app import Clock, World
+from tests.support.mailserver import MemoryFolder
 
 with warnings.catch_warnings():
     # It asks for httpx2, which is not what requirements-dev.txt pins.
@@ -91,6 +92,7 @@ class House:
         related: tuple[int, ...] = (),
         raw: bytes = b"Subject: Printer on fire\r\n\r\nIt burns.\r\n",
         why: Reason = reason.NEW_INCIDENT,
+        because: str = "because <b>",
         group: str = "Support",
         mailbox: str = "support",
         tenant: str = "acme",
@@ -111,7 +113,7 @@ class House:
         assert inbound is not None
         filing = Filing(
             inbound=inbound,
-            decision=Decision(why, (Step("rule", True, "because <b>"),), join=join, related=related),
+            decision=Decision(why, (Step("rule", True, because),), join=join, related=related),
             group=group,
             at=self.clock.now,
             sender=sender.address,
@@ -122,6 +124,18 @@ class House:
             digest=id,
         )
         return self.app.desk.file(owner, filing).incident
+
+    def receive(self, raw: bytes, mailbox: str = "support") -> Inbound:
+        """A mail arrives in a mailbox of acme, is polled and converted: what became of it."""
+        self.world.folders.setdefault(mailbox, MemoryFolder())
+        self.clock.advance(seconds=1)
+        self.world.receive(self.acme, raw, mailbox)
+        return self.mail(self.world.ledger(self.acme)[0].id)
+
+    def mail(self, id: str) -> Inbound:
+        found = self.app.desk.inbound(self.acme, id)
+        assert found is not None
+        return found
 
     def incident(self, number: int) -> Incident:
         found = self.app.desk.incident(self.acme, number)

@@ -23,6 +23,7 @@ PAIRS = [
     ("calm", "calm-ground"),
     ("text", "calm-ground"),
     ("blue", "blue-ground"),
+    ("text", "blue-ground"),
 ]
 
 

@@ -168,6 +168,23 @@ def test_other_static_files_are_not_there(house: House, name: str) -> None:
     assert house.client(None).get(f"/static/{name}").status_code == 404
 
 
+@pytest.mark.parametrize("path", [*PATHS, "/api/openapi.json", "/api/mailboxes/nope", "/static/nope"])
+def test_head_answers_like_get_without_the_body(house: House, path: str) -> None:
+    house.deliver()
+    browser = house.browser()
+    whole, head = browser.get(path), browser.head(path)
+    assert whole.content
+    assert head.content == b""
+    assert (head.status_code, dict(head.headers)) == (whole.status_code, dict(whole.headers))
+
+
+def test_head_needs_a_key_as_get_does_and_is_no_way_around_other_methods(house: House) -> None:
+    assert house.client(None).head("/api/incidents").status_code == 401
+    house.mailbox()
+    assert house.client().head("/api/mailboxes/support/poll").status_code == 405
+    assert house.client().head("/api/mail/x/release").status_code == 405
+
+
 def test_azures_middleware_carries_everything_through(house: House) -> None:
     """What the HTTP functions do with it: no lifespan, one body, lower-cased headers."""
     key = house.keys["acme", "admin"]
@@ -193,3 +210,5 @@ def test_azures_middleware_carries_everything_through(house: House) -> None:
     )
     assert saved.status_code == 201
     assert call("GET", "/api/nope", {}).headers["content-type"] == "application/problem+json"
+    head = call("HEAD", "/api/incidents?limit=1", {"cookie": cookie})
+    assert (head.status_code, head.get_body(), head.headers["content-length"]) == (200, b"", "24")

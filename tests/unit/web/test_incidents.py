@@ -40,6 +40,7 @@ def test_an_incident_in_a_list_has_exactly_these_fields(house: House) -> None:
         "created": "2026-11-16T12:00:01Z",
         "updated": "2026-11-16T12:00:01Z",
         "notes_count": 1,
+        "related": [],
     }
 
 
@@ -60,6 +61,7 @@ def test_an_incident_by_itself_has_its_notes(house: House) -> None:
         "quoted": "> Hello",
         "html": True,
         "mail": mail,
+        "marks": [],
         "delivery": None,
     }
     assert set(file) == {"id", "name", "type", "size", "sha256"}
@@ -232,3 +234,13 @@ def test_the_reporter_of_an_unreadable_mail_may_have_no_address(house: House) ->
     house.deliver(sender=replace(ANNA, name="", address=""))
     assert house.client().get("/api/incidents/1").json()["reporter"] == {"address": "", "name": ""}
     assert "unknown sender" in house.browser().get("/").text
+
+
+@pytest.mark.parametrize(
+    "after", ["x", "0" * 15, "0" * 15 + ":" + "0" * 32, "'", "0" * 15 + ":000000001\n", "9" * 5000]
+)
+def test_a_place_that_is_none_is_refused_by_name(house: House, after: str) -> None:
+    answer = house.client().get("/api/incidents", params={"after": after})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["after"]
+    assert house.browser().get("/", params={"after": after}).status_code == 422

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from shared.model import reason
 from tests.unit.web.house import SETTINGS, House
 
 MAILBOX = SETTINGS | {"password": "secret-7"}
@@ -19,6 +20,7 @@ ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
     ("GET", "/api/mailboxes/{mailbox}/status", AGENT, None),
     ("POST", "/api/mailboxes/{mailbox}/poll", ADMIN, None),
     ("POST", "/api/mailboxes/{mailbox}/test", ADMIN, MAILBOX),
+    ("POST", "/api/mailboxes/{mailbox}/what-if", ADMIN, {"settings": SETTINGS}),
     ("POST", "/api/mailboxes/{mailbox}/transcript", ADMIN, {"minutes": 5}),
     ("GET", "/api/mailboxes/{mailbox}/transcript", ADMIN, None),
     ("PUT", "/api/mailboxes/{mailbox}", ADMIN, MAILBOX),
@@ -30,6 +32,10 @@ ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
     ("GET", "/api/incidents/{number}/notes/{seq}/raw", AGENT, None),
     ("GET", "/api/mail", AGENT, None),
     ("GET", "/api/mail/{id}", AGENT, None),
+    ("POST", "/api/mail/{id}/release", AGENT, None),
+    ("POST", "/api/mail/{id}/discard", AGENT, None),
+    ("POST", "/api/mail/{id}/allow", ADMIN, None),
+    ("POST", "/api/mail/{id}/retry", AGENT, None),
     ("GET", "/api/tenants/{tenant}", CLOUD, None),
     ("PUT", "/api/tenants/{tenant}", CLOUD, {"name": "Acme"}),
     ("POST", "/api/tenants/{tenant}/keys", CLOUD, {"role": "agent", "name": "Ann"}),
@@ -37,6 +43,7 @@ ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
     ("GET", "/api/openapi.json", NOBODY, None),
     ("GET", "/", AGENT, None),
     ("GET", "/mail", AGENT, None),
+    ("GET", "/mail/{id}", AGENT, None),
     ("GET", "/incidents/{number}", AGENT, None),
 ]
 
@@ -47,9 +54,13 @@ ELSEWHERE = {
     ("POST", "/sign-in"),
     ("POST", "/sign-out"),
     ("GET", "/static/{name}"),
+    ("POST", "/mail/{id}/release"),
+    ("POST", "/mail/{id}/discard"),
+    ("POST", "/mail/{id}/allow"),
+    ("POST", "/mail/{id}/retry"),
 }
-"""Open to everybody by their nature, or pages of their own; test_signin.py, test_pages.py and test_microsoft.py look
-at them."""
+"""Open to everybody by their nature, or forms of pages; test_signin.py, test_pages.py, test_held_pages.py and
+test_microsoft.py look at them."""
 
 API = [route for route in ROUTES if route[1].startswith("/api/")]
 KEYED = [route for route in API if route[2] != NOBODY]
@@ -80,7 +91,10 @@ def full(house: House) -> House:
 
 
 def _address(house: House, path: str) -> str:
-    """The path to a thing that acme has."""
+    """The path to a thing that acme has; what is done with mail once only is done with a new one each time."""
+    if path.startswith("/api/mail/{id}/"):
+        why = reason.CONVERSION_FAILED if path.endswith("/retry") else reason.NOT_ON_WHITELIST
+        house.deliver(why=why, raw=b"From: Anna <anna@customer.example>\r\n\r\nHello.\r\n")
     if path == "/api/discover":
         return f"{path}?address=ann@example.com"
     mail = house.app.desk.ledger(house.acme, None, None, None, "", 1).items[0].id
@@ -120,8 +134,9 @@ def test_a_route_takes_the_roles_it_is_for_and_no_others(full: House, route: tup
 @pytest.mark.parametrize("route", [route for route in KEYED if "{" in route[1] and route[2] != CLOUD], ids=_name)
 def test_another_tenants_things_do_not_exist(full: House, route: tuple[str, str, int, Any]) -> None:
     method, path, _, body = route
+    address = _address(full, path)
     before = _everything(full)
-    answer = full.client("admin", "other").request(method, _address(full, path), json=body)
+    answer = full.client("admin", "other").request(method, address, json=body)
     if method == "PUT":
         # It makes a mailbox of its own tenant; the one of the same name stays as it was.
         assert answer.status_code == 201
@@ -177,7 +192,7 @@ def test_a_wrong_method_is_a_problem_405_that_names_the_right_ones(house: House)
     answer = house.client().delete("/api/incidents")
     assert answer.status_code == 405
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD"
 
 
 def test_an_address_outside_the_api_answers_with_a_page(house: House) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.model.mailbox import Mailbox
 from shared.ports import NOBODY, Finding, Watch
-from shared.web.shapes import MAX_PEM_CHARS, MAX_SECRET_CHARS
+from shared.web.shapes.secret import MAX_PEM_CHARS, MAX_SECRET_CHARS
 from tests.support.app import World
 from tests.support.mailserver import MemoryFolder, MemorySource
 from tests.unit.web.house import SETTINGS, House, make_house

@@ -25,6 +25,8 @@ let tag = "";
 async function refresh() {
   const live = document.getElementById("live");
   if (!live?.dataset.every || document.hidden || !getSelection().isCollapsed) return;
+  // A button must not move away from under somebody who is about to press it.
+  if (live.querySelector(".actions:hover")) return;
   const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {} });
   if (answer.redirected) return location.reload();
   if (answer.status !== 200) return;
@@ -59,6 +61,16 @@ function keepUp() {
   refresh().catch(() => {});
 }
 
+// How often is read each time: a list that waits for a mail to be decided asks more often until it is.
+function watch() {
+  const every = document.getElementById("live")?.dataset.every;
+  if (!every) return;
+  setTimeout(() => {
+    keepUp();
+    watch();
+  }, every * 1000);
+}
+
 localise(document);
 const signIn = document.querySelector("[data-sign-in]");
 if (signIn) {
@@ -66,11 +78,8 @@ if (signIn) {
   // A link pasted while the form is open changes nothing but what stands behind the #.
   addEventListener("hashchange", () => signInByLink(signIn));
 }
-const every = document.getElementById("live")?.dataset.every;
-if (every) {
-  setInterval(keepUp, every * 1000);
-  document.addEventListener("visibilitychange", keepUp);
-}
+watch();
+document.addEventListener("visibilitychange", keepUp);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-poll]");
   if (button) pollNow(button);

@@ -1,0 +1,60 @@
+"""If-Match and If-None-Match of requests that change a mailbox (RFC 9110, 13.1)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Header
+
+from shared.errors import Conflict, NotFound
+from shared.flows import mailboxes as flow
+from shared.model.mailbox import Mailbox
+from shared.ports import App
+from shared.web.shapes.mailbox import etag
+
+IfMatch = Annotated[str | None, Header(description="The ETag of the settings that you read.")]
+IfNoneMatch = Annotated[str | None, Header(description="* to create a mailbox and change none.")]
+
+
+class Changed(Conflict):
+    """The settings are not those that the caller means."""
+
+    status = 412
+
+
+def version_read(app: App, tenant: str, mailbox: str, if_match: str | None) -> str | None:
+    """The version that must still be there for the caller's If-Match; None when there is no such header. Raises
+    ``Changed``."""
+    if if_match is None:
+        return None
+    current = _current(app, tenant, mailbox)
+    if current is None or not _names(if_match, etag(current)):
+        raise changed()
+    return current.version
+
+
+def refuse_known(app: App, tenant: str, mailbox: str, if_none_match: str | None) -> None:
+    """Raises ``Changed`` when the mailbox is one that If-None-Match names; ``*`` names every one that exists."""
+    if if_none_match is None:
+        return
+    current = _current(app, tenant, mailbox)
+    # Compared weakly (13.1.2): a W/ in front makes no difference here.
+    if current is not None and _names(if_none_match.replace("W/", ""), etag(current)):
+        raise Changed("There is such a mailbox already.", "Choose another id, or leave If-None-Match out to change it.")
+
+
+def changed() -> Changed:
+    """What somebody is told whose If-Match does not hold."""
+    return Changed("Somebody changed this mailbox meanwhile.", "Read it again and repeat your change.")
+
+
+def _current(app: App, tenant: str, mailbox: str) -> Mailbox | None:
+    try:
+        return flow.get(app, tenant, mailbox)
+    except NotFound:
+        return None
+
+
+def _names(header: str, tag: str) -> bool:
+    tags = [one.strip() for one in header.split(",")]
+    return tags == ["*"] or tag in tags

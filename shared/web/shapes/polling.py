@@ -1,0 +1,102 @@
+"""How polling a mailbox goes, and what a test of its settings found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.flows.mailboxes import MAX_TRANSCRIPT_MINUTES, MailboxStatus
+from shared.flows.probe import ProbeReport
+from shared.model.reason import Outcome
+
+
+class Queued(BaseModel):
+    """The bell was rung."""
+
+    queued: Literal[True] = True
+
+
+class LastError(BaseModel):
+    """What the last failed poll said, and what to do about it."""
+
+    code: str
+    message: str
+    fix: str
+
+
+class ProbeStepOut(BaseModel):
+    """One step of a settings test. ``field``: the input that is to blame, or empty. A step that is ok and has a
+    ``code`` is a warning, such as ``over_privileged``: mail works, and ``cause`` and ``fix`` say what to do all the
+    same."""
+
+    name: str
+    title: str
+    state: Literal["ok", "failed", "skipped"]
+    ms: int
+    detail: str
+    code: str
+    cause: str
+    fix: str
+    field: str
+
+
+class ProbeOut(BaseModel):
+    """What a settings test found, step by step, and the conversation with every secret struck out."""
+
+    ok: bool
+    steps: list[ProbeStepOut]
+    transcript: list[str]
+
+
+def probe_out(report: ProbeReport) -> ProbeOut:
+    """A report as an answer."""
+    steps = [ProbeStepOut.model_validate(step, from_attributes=True) for step in report.steps]
+    return ProbeOut(ok=report.ok, steps=steps, transcript=list(report.transcript))
+
+
+class TranscriptIn(BaseModel):
+    """For how many minutes polls are to be written down; 0 ends it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    minutes: int = Field(ge=0, le=MAX_TRANSCRIPT_MINUTES)
+
+
+class TranscriptUntil(BaseModel):
+    """Until when polls are written down; null when they are not."""
+
+    until: datetime | None
+
+
+class StatusOut(BaseModel):
+    """How a mailbox is doing. ``state``: new, ok, failing, paused, disabled. ``failing_since``: the first of the polls
+    that failed in a row. ``transcript_until``: polls before this time are written down. ``counts``: mails by outcome.
+    """
+
+    state: str
+    failing_since: datetime | None
+    transcript_until: datetime | None
+    last_poll: datetime | None
+    last_success: datetime | None
+    last_error: LastError | None
+    next_poll: datetime | None
+    polling: bool
+    counts: dict[Outcome, int]
+
+
+def status_out(status: MailboxStatus) -> StatusOut:
+    """A mailbox's status as an answer; every outcome has a count."""
+    error = status.error
+    return StatusOut(
+        state=status.state,
+        failing_since=status.failing_since,
+        transcript_until=status.transcript_until,
+        last_poll=status.last_poll,
+        last_success=status.last_success,
+        last_error=LastError(code=error[0], message=error[1], fix=error[2]) if error else None,
+        next_poll=status.next_poll,
+        polling=status.polling,
+        counts={outcome: status.counts.get(outcome, 0) for outcome in Outcome},
+    )
