@@ -67,10 +67,10 @@ def save(
     """Create or change a mailbox, and have it polled soon. The mailbox, and whether it is new.
 
     ``secrets``: new values by field; what is missing or None stays as it is stored. ``expected_version``: the version
-    that the caller changed (If-Match). Raises ``Invalid`` and ``Conflict``; then nothing was changed.
+    that the caller changed (If-Match); empty: there must be none yet. Raises ``Invalid`` and ``Conflict``; then nothing was changed.
     """
     before = _before(app, tenant, id)
-    if expected_version is not None and (before is None or before.version != expected_version):
+    if expected_version is not None and (before.version if before else "") != expected_version:
         raise Conflict(CHANGED_MEANWHILE)
     _judge_hosts(app, settings)
     try:
@@ -133,9 +133,11 @@ def _draft(
     )
 
 
-def remove(app: App, tenant: str, id: str) -> None:
+def remove(app: App, tenant: str, id: str, expected_version: str | None = None) -> None:
     """Stop polling; delete settings and secrets; incidents and ledger stay. Raises ``NotFound``, ``Conflict``."""
     mailbox = get(app, tenant, id)
+    if expected_version is not None and mailbox.version != expected_version:
+        raise Conflict(CHANGED_MEANWHILE)
     try:
         app.mailboxes.delete(mailbox)
     except RowChanged:

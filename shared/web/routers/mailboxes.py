@@ -60,6 +60,8 @@ def put_mailbox(
         raise Invalid([("mailbox", "Use 1 to 63 small letters, digits and inner hyphens.")])
     version = version_read(app, caller.tenant, mailbox, if_match)
     refuse_known(app, caller.tenant, mailbox, if_none_match)
+    if version is None and if_none_match is not None and if_none_match.strip() == "*":
+        version = ""  # decided by the store, so that two who create it at once cannot both succeed
     try:
         saved, created = flow.save(app, caller.tenant, mailbox, body.settings(), body.secrets(), version)
     except Conflict as conflict:
@@ -73,8 +75,11 @@ def put_mailbox(
 def delete_mailbox(mailbox: str, app: TheApp, caller: Admin, if_match: IfMatch = None) -> None:
     """Forget a mailbox's settings and secrets. Incidents and the ledger stay."""
     _known(mailbox)
-    version_read(app, caller.tenant, mailbox, if_match)
-    flow.remove(app, caller.tenant, mailbox)
+    version = version_read(app, caller.tenant, mailbox, if_match)
+    try:
+        flow.remove(app, caller.tenant, mailbox, version)
+    except Conflict as conflict:
+        raise (changed() if version is not None else conflict) from None
 
 
 @router.post("/{mailbox}/poll", status_code=202)

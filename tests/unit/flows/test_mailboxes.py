@@ -355,3 +355,18 @@ def test_healing_brings_a_place_in_line_with_settings_that_a_crash_left_unschedu
     mailboxes.heal_schedule(world.app, tenant)
     healed = slot(world, tenant)
     assert (healed.enabled, healed.minutes) == (True, after.get("polling_minutes", 2))
+
+
+def test_who_creates_a_mailbox_that_somebody_made_meanwhile_changes_nothing(world: World, tenant: str) -> None:
+    made = world.mailbox(tenant, group="First")
+    with pytest.raises(Conflict):
+        mailboxes.save(world.app, tenant, "support", made.settings, {}, expected_version="")
+    assert mailboxes.get(world.app, tenant, "support").version == made.version
+
+
+def test_who_deletes_a_mailbox_as_it_was_deletes_none_that_was_changed(world: World, tenant: str) -> None:
+    read = world.mailbox(tenant)
+    world.mailbox(tenant, polling_minutes=7)
+    with pytest.raises(Conflict):
+        mailboxes.remove(world.app, tenant, "support", read.version)
+    assert mailboxes.get(world.app, tenant, "support").settings.polling_minutes == 7
