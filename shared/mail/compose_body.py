@@ -52,14 +52,14 @@ def body(mail: Outgoing) -> Part:
 
 
 def text_part(text: str, subtype: str) -> Part:
-    """Text as it is where that is safe on every road, else in the shorter encoding."""
+    """Text as it is where that is safe on every road; else readable (quoted-printable) unless half of it were codes."""
     text = clean_text(text).rstrip("\n")
     kind = ("Content-Type", words.field("Content-Type", [f"text/{subtype};", "charset=utf-8"]))
     if all(map(_goes_as_it_is, text.split("\n"))):
         return Part([kind, _encoding("7bit")], text.replace("\n", "\r\n").encode() + b"\r\n")
     printable = quoted_printable(text)
     data = text.replace("\n", "\r\n").encode() + b"\r\n"
-    if len(printable) <= len(data) * 3 // 2:  # base64 has 4/3, but nobody can read it
+    if len(printable) <= 2 * len(data):  # base64 is shorter, but nobody can read it
         return Part([kind, _encoding("quoted-printable")], printable)
     return Part([kind, _encoding("base64")], _base64(data))
 
@@ -141,10 +141,10 @@ def _encoding(name: str) -> tuple[str, bytes]:
 
 
 def _text(mail: Outgoing) -> str:
-    words, delimiter, signature = f"\n{clean_text(mail.text)}".partition(_SIGNATURE)
-    signature = (delimiter + signature).strip("\n")
-    parts = (words.strip("\n"), mail.reference_line, signature, mail.quoted)
-    return "\n\n".join(part for part in parts if part)
+    words, signature = clean_text(mail.text).strip("\n"), ""
+    if mail.reference_line and (place := f"\n{words}".find(_SIGNATURE)) >= 0:
+        words, signature = words[: max(0, place - 1)].rstrip("\n"), words[place:]
+    return "\n\n".join(part for part in (words, mail.reference_line, signature, mail.quoted) if part)
 
 
 def _html(mail: Outgoing, html: str) -> str:

@@ -18,8 +18,8 @@ NAME_CHARS = 100
 """Of a display name. People's names with company and department have 60."""
 
 FIRST_REFERENCES, LAST_REFERENCES = 4, 6
-"""Of a long thread's ids: what began it and what was answered last (RFC 5322 asks for no number; Request Tracker and
-GNUS cut likewise). Ten ids are about 800 bytes, below the line of 998 that some servers join a field into."""
+"""Of a long thread's ids: what began it and what was answered last (RFC 5322 names no number; Request Tracker cuts
+likewise). Ten ids are about 800 bytes: below 998, the most of a line, for whoever joins the lines of a field."""
 
 _ID = re.compile(r"<[!-;=?-~]{1,900}>")
 """A Message-ID that fits on one line with its field's name, in ASCII (RFC 5322 section 2.1.1 and 3.6.4)."""

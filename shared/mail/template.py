@@ -43,6 +43,7 @@ _FIELD = re.compile(r"\{([A-Za-z0-9_]{0,40})\}")
 _BRACES = re.compile(r"[{}]")
 _FILLED = re.compile(rf" ?\{{({'|'.join(FIELDS)})\}}")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_HOST = re.compile(r"\w{2}\.\w{2}")
 _LEFT_OUT = re.compile("[,.()]")
 
 
@@ -71,18 +72,23 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
     """The template with its fields filled in. Total: a field that is unknown stays as written, one without a value
     takes the space before it along. What is filled in is not looked through for fields again."""
 
-    def value(match: re.Match[str]) -> str:
-        found = _value(match[1], fields.get(match[1], ""))
-        space = " " if match[0].startswith(" ") else ""
-        return space + found if found else ""
+    values = {name: _value(name, fields.get(name, "")) for name in FIELDS}
 
-    return _FILLED.sub(value, template)
+    def filled(match: re.Match[str]) -> str:
+        value = values[match[1]]
+        return f" {value}" if value and match[0].startswith(" ") else value
+
+    return _FILLED.sub(filled, template)
 
 
 def letters_of_name(name: str) -> str:
     """A display name if it looks like one, else nothing: letters, spaces, hyphens and apostrophes, five words at most.
 
-    "Click www.evil.example" is no name. Commas, full stops and brackets are left out: "Doe, John (Sales)"."""
+    "www.evil.example" is no name, and mail programs would make a link of it. Commas, full stops and brackets are left
+    out: "Doe, John (Sales)".
+    """
+    if _HOST.search(name[:200]):
+        return ""
     words = header_text(_LEFT_OUT.sub(" ", name[:200]), 200).split()
     plain = " ".join(words)
     if len(words) > _NAME_WORDS or len(plain) > _VALUE_CHARS["name"]:
