@@ -81,7 +81,8 @@ def always_allow(app: App, tenant: str, id: str, by: str) -> int:
         raise _not_held(mail)
     sender = _sender(app, tenant, mail)
     _put_on_whitelist(app, tenant, mail.mailbox, sender)
-    held = [mail, *(one for one in _held_of(app, tenant, mail) if one.id != mail.id)]
+    # This one last: when storage fails on the way, the button is still there to be pressed again.
+    held = [*(one for one in _held_of(app, tenant, mail) if one.id != mail.id), mail]
     return sum(_release(app, tenant, one, by, quietly=True) for one in held)
 
 

@@ -87,14 +87,19 @@ def _answers_private(facts: Facts, incident: Incident) -> bool:
 
 
 def _by_agent(facts: Facts, answer: Answer) -> Answer:
-    """What one of the group's agents writes by mail goes on to the reporter, as if he had written it on the page."""
+    """What one of the group's agents answers to a mail of ours goes on to the reporter, as if he had written it on the
+    page. Nothing else does: what he writes to a colleague, or wrote before the mailbox was connected, is no answer."""
     sends = facts.settings.outgoing.enabled
     joined = answer.join
     if not (sends and joined is not None and facts.by_agent and facts.is_human):
         return answer
     if facts.message.sender is None or facts.message.sender.key == joined.reporter.key:
         return answer  # an agent who is the reporter answers the agents
-    effect = replace(answer.effect, kind=NoteKind.ANSWER, status=Status.WAITING, adopt=False)
+    answers_us = joined in (*facts.tokens.address, *facts.tokens.ids)
+    if not answers_us or is_forward(facts.message.subject) or facts.received < facts.connected:
+        return answer
+    status = Status.WAITING if answer.effect.status is not None else None
+    effect = replace(answer.effect, kind=NoteKind.ANSWER, status=status, adopt=False)
     return replace(answer, why=f"{answer.why}; an agent wrote it, so it goes on to the reporter", effect=effect)
 
 

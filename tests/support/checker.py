@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
+from shared.model.incident import NoteKind
 from shared.model.reason import BY_CODE, Outcome
 from shared.store import keys
 from shared.store.raw import Blobs
@@ -56,7 +57,8 @@ def violations(tables: Tables, blobs: Blobs, tenant: str) -> list[str]:
 
 
 def _mails(stored: Stored) -> Iterator[str]:
-    notes = {row.text("mail"): key for key, row in stored.rows("N").items()}
+    # What an agent wrote above a mail that he forwarded is a note of the same mail, right behind it.
+    notes = {row.text("mail"): key for key, row in stored.rows("N").items() if not _is_preface(row)}
     incidents = stored.rows("I")
     for id, mail in stored.rows("S").items():
         outcome, reason = mail.text("outcome"), mail.text("reason")
@@ -72,6 +74,15 @@ def _mails(stored: Stored) -> Iterator[str]:
             yield f"mail {id} is {outcome} and its note is {notes.get(id)}, not {named}"
         if outcome == Outcome.DUPLICATE and f"{mail.number('incident'):010d}" not in incidents:
             yield f"mail {id} is a duplicate of nothing"
+
+
+def _is_preface(note: Row) -> bool:
+    return note.text("kind") == NoteKind.INTERNAL and note.text("marks") == "forwarded"
+
+
+def _is_ours(note: Row) -> bool:
+    """Whether it was written here: an answer, an acknowledgement, a word among agents."""
+    return not note.text("mail") and note.text("kind") != NoteKind.INBOUND
 
 
 def _ledger(stored: Stored) -> Iterator[str]:
@@ -112,7 +123,7 @@ def _incidents(stored: Stored) -> Iterator[str]:
 def _notes(stored: Stored) -> Iterator[str]:
     mails = stored.rows("S")
     for key, note in stored.rows("N").items():
-        if note.text("mail") not in mails:
+        if note.text("mail") not in mails and not _is_ours(note):
             yield f"note {key} is of no mail"
         if key.partition(":")[0] not in stored.rows("I"):
             yield f"note {key} is of no incident"

@@ -60,6 +60,26 @@ def test_an_empty_whitelist_lets_nobody_in(text: str) -> None:
         ("ok.*", "ann@ok.com", None),
         ("@", "ann@ok.com", None),
         ("*.", "ann@ok.com", None),
+        ("ok.com..", "ann@ok.com", "ok.com.."),
+        ("@OK.COM.", "ann@ok.com", "@OK.COM."),
+        ("*.ok.com.", "ann@mail.ok.com", "*.ok.com."),
+        ("ok.com.", "ann@ok.com.evil.example", None),
+        ("BÜCHER.example", "ann@bücher.example", "BÜCHER.example"),
+        ("ann@BÜCHER.example", "ANN@xn--bcher-kva.example", "ann@BÜCHER.example"),
+        ("bücher.example", "ann@bucher.example", None),
+        ("gοοgle.com", "ann@google.com", None),  # Greek letters
+        ("xn--80ak6aa92e.com", "ann@apple.com", None),  # Cyrillic letters that look like it
+        ("paypal.com", "ann@paypaI.com", None),  # a capital i
+        ("ok.com", "ann@ok.com.co", None),
+        ("ok.co", "ann@ok.com", None),
+        ("ok.com", '"ann@ok.com"@evil.example', None),
+        ("ann@ok.com", '"ann@ok.com"@evil.example', None),
+        ("ok.com", '"x, ok.com, y"@evil.example', None),
+        ("*@*.ok.com", "ann@mail.ok.com", None),
+        ("*.*.ok.com", "ann@a.b.ok.com", None),
+        ("a.com\r\nok.com\r\n", "ann@ok.com", "ok.com"),
+        ("a.com\u2028ok.com", "ann@ok.com", "ok.com"),
+        ("a.com\u00a0,\u3000ok.com", "ann@ok.com", "ok.com"),
     ],
 )
 def test_a_sender_is_let_in_by_the_entry_that_names_him_and_by_no_other(

@@ -2,21 +2,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.errors import RowChanged
 from shared.mail.address import Address
+from shared.mail.forward import Forward
 from shared.model import reason
-from shared.model.inbound import Decision, Filing, Holder, Inbound, Kept, Step, ThreadEntry
-from shared.model.incident import Body, Incident, Status
+from shared.model.inbound import Content, Decision, Effect, Filing, Holder, Inbound, Kept, Step, ThreadEntry
+from shared.model.incident import MARKS, Body, Incident, NoteKind, Status
+from shared.model.limits import Limit, Tally, of_reopening
 from shared.model.reason import Outcome, Reason
+from shared.store import keys, rows
 from shared.store.desk import KEEP_AT_ONCE, TableDesk
+from shared.store.tables import Delete, Insert, Replace, Upsert
 from tests.support.checker import violations
 from tests.support.memory import MemoryBlobs, MemoryTables
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
-ANN = Address("Ann", "ann@example.com")
+ANN, BOB = Address("Ann", "ann@example.com"), Address("Bob", "bob@desk.example")
+CAT = Address("Cat", "cat@example.com")
 TENANT = "acme.1"
 
 
@@ -211,6 +217,305 @@ def test_a_note_of_any_date_moves_its_incident_in_the_list_and_never_back(desk: 
     assert violations(desk.tables, desk.blobs, TENANT) == []
 
 
+# ── contents of two groups ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def same(mail: Inbound, group: str, content: Content, **decided: Any) -> Filing:
+    """A filing of a new incident whose mail has the content that all of these have."""
+    made = filing(mail, Decision(reason.NEW_INCIDENT, (), **decided), group)
+    return replace(made, digest="the-content", content=content)
+
+
+def test_of_two_groups_that_take_in_one_mail_at_once_the_second_loses_and_then_sees_the_first(desk: Desk) -> None:
+    first, second = desk.kept(), desk.kept("sales")
+    nobody = desk.content(TENANT, "the-content")
+    assert nobody == Content()
+    desk.file(TENANT, same(first, "Support", nobody))
+    before = dict(desk.tables.rows)
+    with pytest.raises(RowChanged):
+        desk.file(TENANT, same(second, "Sales", nobody))
+    assert desk.tables.rows == before
+    seen = desk.content(TENANT, "the-content")
+    assert seen.holders == (Holder("Support", 1, first.id),)
+    desk.file(TENANT, same(second, "Sales", seen))
+    assert desk.content(TENANT, "the-content").holders == (
+        Holder("Support", 1, first.id),
+        Holder("Sales", 2, second.id),
+    )
+    assert violations(desk.tables, desk.blobs, TENANT) == []
+
+
+def test_a_third_group_that_read_before_the_second_wrote_loses_as_well(desk: Desk) -> None:
+    mails = [desk.kept() for _ in range(3)]
+    desk.file(TENANT, same(mails[0], "A", Content()))
+    seen = desk.content(TENANT, "the-content")
+    desk.file(TENANT, same(mails[1], "B", seen))
+    with pytest.raises(RowChanged):
+        desk.file(TENANT, same(mails[2], "C", seen))
+    assert sorted(desk.numbers()[0]) == [1, 2]
+
+
+def test_twins_are_linked_both_ways_and_keep_their_place_in_the_list(desk: Desk) -> None:
+    for group in ("A", "B"):
+        desk.filed(group=group)
+    twins = tuple(one for one in (desk.incident(TENANT, 1), desk.incident(TENANT, 2)) if one)
+    new = Decision(reason.NEW_INCIDENT, (), related=(1, 2), twins=twins)
+    desk.file(TENANT, filing(desk.kept(), new, "C", NOON + timedelta(days=1)))
+    linked = [desk.incident(TENANT, number) for number in (1, 2, 3)]
+    assert [one.related for one in linked if one] == [(3,), (3,), (1, 2)]
+    assert [one.updated for one in linked[:2] if one] == [twin.updated for twin in twins]
+    assert desk.numbers()[0] == [3, 2, 1]
+    assert violations(desk.tables, desk.blobs, TENANT) == []
+
+
+def test_a_twin_that_changed_meanwhile_stops_the_link_and_everything_with_it(desk: Desk) -> None:
+    desk.filed(group="A")
+    twin = desk.incident(TENANT, 1)
+    assert twin is not None
+    change_status(desk, 1, Status.CLOSED)
+    mail = desk.kept()
+    before = dict(desk.tables.rows)
+    with pytest.raises(RowChanged):
+        desk.file(TENANT, filing(mail, Decision(reason.NEW_INCIDENT, (), twins=(twin,)), "B"))
+    assert desk.tables.rows == before
+
+
+# ── limits ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LIMIT = Limit("new incidents", "ann@example.com", 5, NOON, NOON + timedelta(hours=1))
+OTHERS = (
+    replace(LIMIT, key="example.com"),
+    replace(LIMIT, name="times opened again"),
+    replace(LIMIT, end=NOON + timedelta(hours=2)),
+)
+
+
+def counting(mail: Inbound, *tallies: Tally, why: Reason = reason.NEW_INCIDENT, join: Incident | None = None) -> Filing:
+    return filing(mail, Decision(why, (), join, count=tallies))
+
+
+def test_each_filing_that_counts_counts_once_and_for_its_own_limit(desk: Desk) -> None:
+    for expected in (1, 2, 3):
+        desk.file(TENANT, counting(desk.kept(), *desk.tallies(TENANT, [LIMIT])))
+        assert [one.count for one in desk.tallies(TENANT, [LIMIT, *OTHERS])] == [expected, 0, 0, 0]
+    assert desk.tallies("other.1", [LIMIT])[0].count == 0
+    desk.filed()
+    assert desk.tallies(TENANT, [LIMIT])[0].count == 3, "what does not count, does not"
+
+
+@pytest.mark.parametrize("counted", [0, 1], ids=["the first of the hour", "a later one"])
+def test_of_two_that_count_at_once_one_must_count_again(desk: Desk, counted: int) -> None:
+    for _ in range(counted):
+        desk.file(TENANT, counting(desk.kept(), *desk.tallies(TENANT, [LIMIT])))
+    read = desk.tallies(TENANT, [LIMIT])
+    first, second = desk.kept(), desk.kept()
+    desk.file(TENANT, counting(first, *read))
+    before = dict(desk.tables.rows)
+    with pytest.raises(RowChanged):
+        desk.file(TENANT, counting(second, *read))
+    assert desk.tables.rows == before
+    desk.file(TENANT, counting(second, *desk.tallies(TENANT, [LIMIT])))
+    assert desk.tallies(TENANT, [LIMIT])[0].count == counted + 2
+
+
+def test_opening_an_incident_again_is_counted_with_the_note_that_does_it(desk: Desk) -> None:
+    desk.filed()
+    limit = of_reopening(1, NOON)
+    answer = counting(
+        desk.kept(), *desk.tallies(TENANT, [limit]), why=reason.REPLY_BY_NUMBER, join=desk.incident(TENANT, 1)
+    )
+    desk.file(TENANT, answer)
+    assert desk.tallies(TENANT, [limit])[0].count == 1
+
+
+def test_limits_of_the_past_come_first_so_that_they_can_be_swept(desk: Desk) -> None:
+    for hour in (2, 0, 1):
+        limit = replace(LIMIT, end=NOON + timedelta(hours=hour))
+        desk.file(TENANT, counting(desk.kept(), Tally(limit)))
+    found = sorted(key for _, _, key in desk.tables.rows if key.startswith("R:"))
+    assert [key.split(":")[1] for key in found] == sorted(key.split(":")[1] for key in found)
+    assert found[0].startswith("R:2026-11-16T12")
+
+
+# ── released, discarded, tried again ──────────────────────────────────────────────────────────────────────────────
+
+
+def held_mail(desk: Desk) -> Inbound:
+    return desk.filed(reason.NOT_ON_WHITELIST)
+
+
+def test_a_released_mail_waits_again_and_remembers_who_released_it(desk: Desk) -> None:
+    mail = held_mail(desk)
+    assert desk.release(TENANT, mail.id, "Kim", NOON)
+    row = desk.read(mail.id)
+    assert (row.outcome, row.reason, row.released, row.trace) == (Outcome.PENDING, "waiting", "Kim", ())
+    assert [(key.id, rings) for key, _, rings in desk.pending(TENANT)] == [(mail.id, 0)]
+    assert desk.ids(Outcome.HELD) == []
+    assert desk.ledger(TENANT, Outcome.PENDING, None, None, "", 10).items[0].released == "Kim"
+    assert not desk.release(TENANT, mail.id, "Lee", NOON), "once"
+    assert desk.read(mail.id).released == "Kim"
+
+
+def test_a_discarded_mail_keeps_its_trace_says_who_and_can_be_released_after_all(desk: Desk) -> None:
+    mail = held_mail(desk)
+    assert desk.discard(TENANT, mail.id, "Kim")
+    row = desk.read(mail.id)
+    assert (row.outcome, row.reason) == (Outcome.DISCARDED, "discarded_by_person")
+    assert row.trace[: len(mail.trace)] == mail.trace
+    assert "Kim" in row.trace[-1].why
+    assert not desk.discard(TENANT, mail.id, "Kim"), "once"
+    assert violations(desk.tables, desk.blobs, TENANT) == []
+    assert desk.release(TENANT, mail.id, "Lee", NOON)
+    assert (desk.read(mail.id).outcome, desk.read(mail.id).released) == (Outcome.PENDING, "Lee")
+
+
+@pytest.mark.parametrize("why", [reason.NEW_INCIDENT, reason.OWN_MAIL, reason.BEFORE_CONNECTION])
+def test_what_is_not_held_is_neither_released_nor_discarded_nor_tried_again(desk: Desk, why: Reason) -> None:
+    mail = desk.filed(why)
+    before = dict(desk.tables.rows)
+    assert not desk.release(TENANT, mail.id, "Kim", NOON)
+    assert not desk.discard(TENANT, mail.id, "Kim")
+    assert not desk.retry(TENANT, mail.id, NOON)
+    assert desk.tables.rows == before
+    for id in ("0" * 32, "nothing"):
+        assert not desk.release(TENANT, id, "Kim", NOON)
+        assert not desk.discard(TENANT, id, "Kim")
+
+
+def test_another_tenant_can_release_nothing_of_ours(desk: Desk) -> None:
+    mail = held_mail(desk)
+    assert not desk.release("other.1", mail.id, "Eve", NOON)
+    assert not desk.discard("other.1", mail.id, "Eve")
+    assert desk.read(mail.id) == mail
+
+
+def test_a_released_mail_that_fails_and_is_tried_again_is_still_released(desk: Desk) -> None:
+    mail = held_mail(desk)
+    desk.release(TENANT, mail.id, "Kim", NOON)
+    desk.give_up(TENANT, mail.id, NOON)
+    assert not desk.release(TENANT, mail.id, "Lee", NOON), "it failed; it is not held"
+    assert desk.retry(TENANT, mail.id, NOON)
+    assert (desk.read(mail.id).outcome, desk.read(mail.id).released) == (Outcome.PENDING, "Kim")
+
+
+def test_a_released_mail_whose_raw_was_lost_and_found_is_still_released(desk: Desk) -> None:
+    mail = held_mail(desk)
+    desk.release(TENANT, mail.id, "Kim", NOON)
+    desk.lose_raw(TENANT, desk.read(mail.id), "g", Step("raw_lost", True, "gone"))
+    assert desk.keep(TENANT, [kept(mail.id)], NOON) == (mail.id,)
+    assert desk.read(mail.id).released == "Kim"
+
+
+# ── what a note does to its incident ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_an_agent_wrote_above_a_forwarded_mail_is_the_note_behind_it(desk: Desk) -> None:
+    mail = desk.kept()
+    forwarded = Forward(ANN, "Fire", "It burns.", "For you.")
+    opened = replace(
+        filing(mail, Decision(reason.NEW_INCIDENT, (), forward=forwarded)), preface=(BOB, Body("For you."))
+    )
+    filed = desk.file(TENANT, opened)
+    assert (filed.incident, filed.note) == (1, 1)
+    assert (desk.read(mail.id).incident, desk.read(mail.id).note) == (1, 1)
+    first, above = desk.notes(TENANT, 1, 0, 10)
+    assert (first.seq, first.kind, first.author, first.body.text) == (1, NoteKind.INBOUND, ANN, mail.id)
+    assert (above.seq, above.kind, above.author, above.body.text) == (2, NoteKind.INTERNAL, BOB, "For you.")
+    assert above.marks == ("forwarded",)
+    assert (first.mail, above.mail) == (mail.id, mail.id)
+    desk.filed(reason.REPLY_BY_NUMBER, join=desk.incident(TENANT, 1))
+    assert [note.seq for note in desk.notes(TENANT, 1, 0, 10)] == [1, 2, 3]
+    assert violations(desk.tables, desk.blobs, TENANT) == []
+
+
+def test_two_notes_of_one_mail_that_are_both_too_long_for_a_row_keep_their_own_words(desk: Desk) -> None:
+    mail = desk.kept()
+    long = replace(
+        filing(mail, Decision(reason.NEW_INCIDENT, ())), body=Body("a" * 40_000), preface=(BOB, Body("b" * 40_000))
+    )
+    desk.file(TENANT, long)
+    assert [note.body.text[:1] for note in desk.notes(TENANT, 1, 0, 10)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("before", list(Status))
+@pytest.mark.parametrize("effect", [Status.OPEN, Status.CLOSED, None])
+def test_a_note_leaves_its_incident_as_its_effect_says(desk: Desk, before: Status, effect: Status | None) -> None:
+    desk.filed()
+    change_status(desk, 1, before)
+    answer = Decision(reason.REPLY_BY_NUMBER, (), desk.incident(TENANT, 1), effect=Effect(status=effect))
+    desk.file(TENANT, filing(desk.kept(), answer, at=NOON + timedelta(hours=1)))
+    expected = effect or before
+    assert desk.numbers(status=expected)[0] == [1]
+    assert sum(len(desk.numbers(status=one)[0]) for one in Status) == 1
+    assert violations(desk.tables, desk.blobs, TENANT) == []
+
+
+@pytest.mark.parametrize("adopt", [True, False])
+def test_only_who_is_adopted_takes_part_from_then_on(desk: Desk, adopt: bool) -> None:
+    desk.filed()
+    answer = Decision(reason.REPLY_BY_TOKEN, (), desk.incident(TENANT, 1), effect=Effect(adopt=adopt))
+    desk.file(TENANT, replace(filing(desk.kept(), answer), author=BOB, participants=(CAT,)))
+    after = desk.incident(TENANT, 1)
+    assert after is not None
+    assert after.participants == ((ANN, BOB, CAT) if adopt else (ANN,))
+
+
+def test_kind_and_marks_of_a_note_are_those_of_its_effect(desk: Desk) -> None:
+    desk.filed()
+    effect = Effect(kind=NoteKind.SYSTEM, status=None, marks=("failed", "closed"))
+    desk.file(TENANT, filing(desk.kept(), Decision(reason.REPORT_NOTED, (), desk.incident(TENANT, 1), effect=effect)))
+    note = desk.notes(TENANT, 1, 1, 1)[0]
+    assert (note.kind, note.marks) == (NoteKind.SYSTEM, ("failed", "closed"))
+    assert set(note.marks) <= set(MARKS)
+
+
+def test_an_old_incident_begins_closed_and_stands_in_the_list_of_closed_ones(desk: Desk) -> None:
+    old = Decision(reason.OLD_INCIDENT, (), effect=Effect(status=Status.CLOSED))
+    desk.file(TENANT, filing(desk.kept(), old, at=NOON - timedelta(days=300)))
+    desk.filed()
+    assert desk.numbers(status=Status.CLOSED)[0] == [1]
+    assert desk.numbers()[0] == [2, 1]
+    assert violations(desk.tables, desk.blobs, TENANT) == []
+
+
+def test_a_merged_incident_says_where_it_went_in_its_row_and_in_the_list(desk: Desk) -> None:
+    desk.filed()
+    desk.filed()
+    before = desk.incident(TENANT, 1)
+    assert before is not None
+    assert before.merged_into is None
+    values = rows.incident_values(replace(before, merged_into=2))
+    place = keys.listed(before.status, before.updated, 1)
+    desk.tables.commit("desk", TENANT, [Replace(keys.incident(1), values, before.version), Upsert(place, values)])
+    page = desk.incidents(TENANT, None, None, None, "", 10)
+    assert [one.merged_into for one in page.items] == [None, 2]
+    after = desk.incident(TENANT, 1)
+    assert after is not None
+    assert after.merged_into == 2
+    assert violations(desk.tables, desk.blobs, TENANT) == []
+
+
+def test_a_private_entry_of_the_thread_index_stays_private(desk: Desk) -> None:
+    claims = (ThreadEntry("<1@x>", 0, True, private=True), ThreadEntry("<2@x>", 0, True))
+    desk.file(TENANT, replace(filing(desk.kept(), Decision(reason.NEW_INCIDENT, ())), claims=claims))
+    entries = [desk.thread(TENANT, "Support", id) for id in ("<1@x>", "<2@x>")]
+    assert [entry.private for entry in entries if entry] == [True, False]
+
+
+def test_a_claimed_id_becomes_seen_once_only(desk: Desk) -> None:
+    claimed = (ThreadEntry("<1@x>", 0, False, "ann@example.com"),)
+    desk.file(TENANT, replace(filing(desk.kept(), Decision(reason.NEW_INCIDENT, ())), claims=claimed))
+    entry = desk.thread(TENANT, "Support", "<1@x>")
+    assert entry is not None
+    seen = (replace(entry, seen=True),)
+    desk.file(TENANT, replace(filing(desk.kept(), Decision(reason.NEW_INCIDENT, ())), claims=seen))
+    with pytest.raises(RowChanged):
+        desk.file(TENANT, replace(filing(desk.kept(), Decision(reason.NEW_INCIDENT, ())), claims=seen))
+    after = desk.thread(TENANT, "Support", "<1@x>")
+    assert after is not None
+    assert (after.seen, after.incident) == (True, 2)
+
+
 # ── pages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -272,9 +577,6 @@ def test_pages_of_incidents_neither_repeat_nor_skip_while_new_ones_arrive(desk: 
 
 def change_status(desk: Desk, number: int, status: Status) -> None:
     """As a later version will: incident and list in one transaction."""
-    from shared.store import keys, rows
-    from shared.store.tables import Delete, Insert, Replace
-
     before = desk.incident(TENANT, number)
     assert before is not None
     after = replace(before, status=status)
@@ -284,8 +586,14 @@ def change_status(desk: Desk, number: int, status: Status) -> None:
         TENANT,
         [
             Replace(keys.incident(number), values, before.version),
-            Delete(keys.listed(before.status, before.updated, number)),
-            Insert(keys.listed(status, before.updated, number), values),
+            *(
+                [Upsert(keys.listed(status, before.updated, number), values)]
+                if status is before.status
+                else [
+                    Delete(keys.listed(before.status, before.updated, number)),
+                    Insert(keys.listed(status, before.updated, number), values),
+                ]
+            ),
         ],
     )
 
