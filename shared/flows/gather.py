@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from shared.mail import token
+from shared.mail.address import parse_address
 from shared.mail.automatic import classify
 from shared.mail.forward import Forward, read_forward
 from shared.mail.message import Message, content_digest
-from shared.mail.report import read_report
+from shared.mail.report import Report, read_report
 from shared.mail.subject import incident_numbers
 from shared.mail.verdict import SenderVerdict, judge_sender
 from shared.model import limits
@@ -66,8 +67,9 @@ class Gathered:
 
     @cached_property
     def own_addresses(self) -> frozenset[str]:
-        """Keys of this tenant's mailbox addresses."""
-        return frozenset(one.settings.email.lower() for one in self.mailboxes if one.settings.email)
+        """Keys of this tenant's mailbox addresses; of one without an address its user name, where that is one."""
+        named = (parse_address(one.settings.email or one.settings.username) for one in self.mailboxes)
+        return frozenset(one.key for one in named if one is not None)
 
     @cached_property
     def digest(self) -> str:
@@ -93,7 +95,7 @@ class Gathered:
         """All of it."""
         report = read_report(self.message)
         threads = self._hits(entry for entry in self.known.values() if entry)
-        tokens = self._tokens(report.original_id if report else None)
+        tokens = self._tokens(report)
         numbered = self._numbered()
         incidents = (*tokens.address, *tokens.ids, *tokens.text, *(hit.incident for hit in threads), *numbered)
         same = self.content.of(self.group)
@@ -152,22 +154,34 @@ class Gathered:
             ids.append(report.original_id)
         return {id: self.app.desk.thread(self.tenant, self.group, id) for id in dict.fromkeys(ids)}
 
-    def _tokens(self, reported: str | None) -> Tokens:
+    def _tokens(self, report: Report | None) -> Tokens:
         key, tenant, message = self.app.secrets.app_key("thread"), self.tenant, self.message
         recipients = " ".join(value for name in RECIPIENT_FIELDS for value in message.header_all(name))
         ids = (*message.in_reply_to, *reversed(message.references))
         own = token.read_message_id(key, tenant, message.message_id) if message.message_id else None
-        about = token.read_message_id(key, tenant, reported) if reported else None
+        about = self._reported(report, key) if report else ()
         answered = [found for id in ids if (found := token.read_message_id(key, tenant, id))]
         return Tokens(
             address=self._incidents(token.references_in(key, tenant, recipients)),
             ids=self._incidents(incident for incident, _ in answered),
             text=self._incidents(token.references_in(key, tenant, message.text)),
-            about=next(iter(self._incidents([about[0]] if about else [])), None),
+            about=next(iter(self._incidents(number for number, _ in about)), None),
             own=own[0] if own else None,
-            about_note=about,
+            about_note=about[0] if about and about[0][1] else None,
             private=bool(answered) and self._is_internal(*answered[0]),
         )
+
+    def _reported(self, report: Report, key: bytes) -> tuple[tuple[int, int], ...]:
+        """The mails of ours that a report may be about: the one it names, with its note; else, where a server gave
+        that another id, the incident by the older ids that the original carried, or by the address we had given it."""
+        tenant, message = self.tenant, self.message
+        exact = token.read_message_id(key, tenant, report.original_id) if report.original_id else None
+        if exact is not None:
+            return (exact,)
+        older = (*report.original_in_reply_to, *reversed(report.original_references))
+        found = [(read[0], 0) for id in older if (read := token.read_message_id(key, tenant, id))]
+        recipients = " ".join(value for name in RECIPIENT_FIELDS for value in message.header_all(name))
+        return (*found, *((number, 0) for number in token.references_in(key, tenant, recipients)))
 
     def _is_internal(self, incident: int, seq: int) -> bool:
         notes = self.app.desk.notes(self.tenant, incident, seq - 1, 1)

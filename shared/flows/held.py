@@ -79,6 +79,10 @@ def always_allow(app: App, tenant: str, id: str, by: str) -> int:
     mail = get(app, tenant, id)
     if mail.outcome is not Outcome.HELD:
         raise _not_held(mail)
+    if mail.reason != reason.NOT_ON_WHITELIST.code:
+        raise Conflict(
+            "The whitelist did not hold this mail, so changing it would not help. Release it, if it is good."
+        )
     sender = _sender(app, tenant, mail)
     _put_on_whitelist(app, tenant, mail.mailbox, sender)
     # This one last: when storage fails on the way, the button is still there to be pressed again.

@@ -67,7 +67,8 @@ def save(
     """Create or change a mailbox, and have it polled soon. The mailbox, and whether it is new.
 
     ``secrets``: new values by field; what is missing or None stays as it is stored. ``expected_version``: the version
-    that the caller changed (If-Match); empty: there must be none yet. Raises ``Invalid`` and ``Conflict``; then nothing was changed.
+    that the caller changed (If-Match); empty: there must be none yet. Raises ``Invalid`` and ``Conflict``; then
+    nothing was changed.
     """
     before = _before(app, tenant, id)
     if expected_version is not None and (before.version if before else "") != expected_version:

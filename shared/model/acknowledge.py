@@ -32,7 +32,12 @@ WORDS_LEAST = 40
 WORDS_MOST = 4000
 """Letters of a text that are compared: two pages."""
 
-_LISTS = ("listserv", "majordomo", "mailman", "sympa")
+TEXT_MOST = 40_000
+"""Characters of a text that these are looked for in. A vacation message has 500."""
+
+HTML_MOST = 256 * 1024
+"""Of HTML that may tell what is quoted in it. The text tells it as well, mostly."""
+
 _OPENS = (reason.NEW_INCIDENT, reason.NEW_AFTER_CLOSED)
 
 
@@ -69,7 +74,7 @@ def may_acknowledge(facts: Facts, decision: Decision, tallies: tuple[Tally, ...]
 
 
 def limits_of(facts: Facts, now: datetime) -> tuple[Limit, ...]:
-    """The limits to look up before asking; none if they make no difference. Time linear in the length of the text."""
+    """The limits to look up before asking; none if they make no difference."""
     sender = facts.message.sender
     if sender is None or _against(facts, now) is not None:
         return ()
@@ -110,7 +115,7 @@ def _nowhere(facts: Facts, now: datetime) -> str | None:
         return f"{sender.address} is one of this tenant's mailboxes"
     if is_daemon(facts.message) or no_reply_local(facts.message) or robot_local(facts.message):
         return f"nobody reads mail to {sender.address}"
-    if local in _LISTS or local.startswith("owner-") or local.endswith(("-owner", "-request", "-bounces")):
+    if local.startswith("owner-") or local.endswith(("-owner", "-request", "-bounces")):
         return f"{sender.address} is a list's address"
     return None
 
@@ -162,8 +167,9 @@ _CHECKS: tuple[Callable[[Facts, datetime], str | None], ...] = (
 
 def _words(message: Message) -> str:
     """A digest of what the mail says itself, without words that hold numbers; empty if that is too little."""
-    said = folded(split_reply(message.text, message.html, message.subject).new[: 10 * WORDS_MOST])
-    words = (word for word in said.split() if not any(letter.isdigit() for letter in word))
+    html = message.html if message.html and len(message.html) <= HTML_MOST else None
+    said = split_reply(message.text[:TEXT_MOST], html, message.subject).new
+    words = (word for word in folded(said).split() if not any(letter.isdigit() for letter in word))
     letters = "".join(letter for word in words for letter in word if letter.isalpha())[:WORDS_MOST]
     if len(letters) < WORDS_LEAST:
         return ""

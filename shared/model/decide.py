@@ -39,13 +39,19 @@ def same_mail(facts: Facts) -> Answer:
     return Answer("its content is new in this group")
 
 
+def skipped(facts: Facts) -> Answer:
+    """Older than the mailbox's connection, where such mail is not wanted: whoever sent it."""
+    if facts.received >= facts.connected or facts.settings.old_mail != "skip":
+        return Answer("it is no old mail that is skipped here")
+    why = f"it came before the mailbox was connected ({facts.connected:%Y-%m-%d}), and such mail is skipped here"
+    return Answer(why, reason.BEFORE_CONNECTION)
+
+
 def from_before(facts: Facts) -> Answer:
     """Older than the mailbox's connection: nobody waits for an answer to it."""
     if facts.received >= facts.connected:
         return Answer("it came after the mailbox was connected")
     age = f"it came before the mailbox was connected ({facts.connected:%Y-%m-%d})"
-    if facts.settings.old_mail == "skip":
-        return Answer(f"{age}, and such mail is skipped here", reason.BEFORE_CONNECTION)
     if facts.settings.old_mail == "closed":
         return Answer(
             f"{age}, and such mail becomes closed incidents",
@@ -74,6 +80,7 @@ RULES: tuple[Callable[[Facts], Answer], ...] = (
     same_mail,
     own_mail,
     report_on_our_mail,
+    skipped,
     sender_is_real,
     on_whitelist,
     report_without_incident,
@@ -91,6 +98,7 @@ RULES: tuple[Callable[[Facts], Answer], ...] = (
 
 def decide(facts: Facts, release: bool = False) -> Decision:
     """Run the rules in order. ``release``: a person said "as if allowed", so rules that hold do not decide."""
+    facts = replace(facts, released=release)
     trace: list[Step] = []
     related: list[int] = []
     for rule in RULES:

@@ -1,9 +1,16 @@
-"""What a queue message holds: keys only. The row is the truth; a message that is lost or doubled changes nothing."""
+"""What a queue message holds: keys only. The row is the truth; a message that is lost or doubled changes nothing.
+
+``traceparent`` (W3C Trace Context) says which trace the work belongs to, for whoever looks at a message, or hears it
+with other tools. We do not read it: a mail's trace follows from its id (``shared.trace``), so messages of older
+versions, which have none, belong to the same trace.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+
+from shared import trace
 
 VERSION = 1
 """Of the message's form. From the next one on, readers are to take this one as well, so that old and new code can run
@@ -22,9 +29,15 @@ class InboundBell:
     mailbox: str
     id: str
 
+    @property
+    def traceparent(self) -> str:
+        """The mail's trace; what caused the message is that the mail was kept."""
+        return trace.traceparent(self.id, "kept")
+
     def encode(self) -> str:
         """The message's text."""
-        return json.dumps({"v": VERSION, "tenant": self.tenant, "mailbox": self.mailbox, "id": self.id})
+        keys = {"tenant": self.tenant, "mailbox": self.mailbox, "id": self.id}
+        return json.dumps({"v": VERSION, **keys, "traceparent": self.traceparent})
 
     @classmethod
     def decode(cls, text: str) -> InboundBell:
@@ -59,9 +72,15 @@ class OutboundBell:
     incident: int
     note: int
 
+    @property
+    def traceparent(self) -> str:
+        """The trace of the mail that goes out."""
+        return trace.traceparent(trace.outgoing(self.tenant, self.incident, self.note), "queued")
+
     def encode(self) -> str:
         """The message's text."""
-        return json.dumps({"v": VERSION, "tenant": self.tenant, "incident": str(self.incident), "note": str(self.note)})
+        keys = {"tenant": self.tenant, "incident": str(self.incident), "note": str(self.note)}
+        return json.dumps({"v": VERSION, **keys, "traceparent": self.traceparent})
 
     @classmethod
     def decode(cls, text: str) -> OutboundBell:

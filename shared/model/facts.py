@@ -78,10 +78,14 @@ class Facts:
     tallies: tuple[Tally, ...] = ()
     reopenings: dict[int, Tally] = field(default_factory=dict)
     forward: Forward | None = None
+    released: bool = False
 
     @property
     def is_verified(self) -> bool:
-        """Whether the sender may be believed: checked and real, or unchecked where the tenant accepts that."""
+        """Whether the sender may be believed: checked and real, or unchecked where the tenant accepts that, or a
+        person said so by releasing the mail."""
+        if self.released:
+            return True
         if self.verdict.result == "none":
             return self.settings.unverified_senders == "accept"
         return self.verdict.result == "pass"

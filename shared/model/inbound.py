@@ -11,7 +11,7 @@ from shared.mail.forward import Forward
 from shared.model.incident import Body, Incident, NoteKind, Status
 from shared.model.limits import Tally
 from shared.model.outbound import Outbound
-from shared.model.reason import DISCARDED_BY_PERSON, Outcome, Reason
+from shared.model.reason import BEFORE_CONNECTION, DISCARDED_BY_PERSON, Outcome, Reason
 
 MAX_RAW_BYTES = 50 * 1024 * 1024
 """The largest mail that is kept whole; of larger ones only the headers (Exchange Online allows 150 MB, most 25-50)."""
@@ -76,8 +76,8 @@ class Inbound:
 
     @property
     def can_be_released(self) -> bool:
-        """Whether a person may still say "as if allowed": it is held, or somebody discarded it and was wrong."""
-        return self.outcome is Outcome.HELD or self.reason == DISCARDED_BY_PERSON.code
+        """Whether a person may still say "as if allowed": it is held, was skipped as old, or somebody discarded it."""
+        return self.outcome is Outcome.HELD or self.reason in (DISCARDED_BY_PERSON.code, BEFORE_CONNECTION.code)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,10 @@ class AttachmentRef:
     inline: bool = False
 
 
+TEXT_LOST = "(The text of this note is no longer stored.)"
+"""Stands for a text that storage lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """What a note says. ``html`` is the sender's source, not cleaned: never send it to a browser as it is."""

@@ -237,7 +237,8 @@ class Settings(BaseModel):
 
     def is_agent(self, key: str) -> bool:
         """Whether this address key is one of the group's agents."""
-        return key in {one.lower() for one in whitelist.entries(self.agents)}
+        parsed = (parse_address(one) for one in whitelist.entries(self.agents))
+        return key in {one.key for one in parsed if one is not None}
 
     @property
     def uses_sign_in(self) -> bool:

@@ -115,6 +115,12 @@ DISCARDED_BY_PERSON = Reason(
     "It was held, and a person discarded it.",
     "Nothing.",
 )
+RETENTION_OVER = Reason(
+    "retention_over",
+    Outcome.DISCARDED,
+    "Nobody decided about it before the time was over that mail is kept. Its raw mail is gone.",
+    "Ask the sender to write again if it was wanted; look at held mail more often.",
+)
 NOT_ON_WHITELIST = Reason(
     "not_on_whitelist",
     Outcome.HELD,
@@ -191,6 +197,7 @@ ALL: tuple[Reason, ...] = (
     OWN_MAIL,
     BEFORE_CONNECTION,
     DISCARDED_BY_PERSON,
+    RETENTION_OVER,
     SAME_MAIL,
     CONVERSION_FAILED,
     UNFETCHABLE,

@@ -37,13 +37,10 @@ def report_without_incident(facts: Facts) -> Answer:
     """Bounces of bounces have filled whole help desks: a report never opens an incident."""
     if facts.report is None:
         return Answer("it is no report about a mail")
-    known = next((hit.incident for hit in facts.threads if _names(facts.report, hit.entry.message_id)), None)
-    if known is not None and facts.is_verified:
-        # Somebody else's mail that the group knows: no proof that we sent it, so it is a note like others.
-        effect = Effect(kind=NoteKind.INBOUND, status=None, adopt=False, marks=(facts.report.kind,))
-        why = f"it reports on a mail that {label(known.number)} knows: {in_words(facts.report)}"
-        return Answer(why, reason.REPORT_NOTED, join=known, effect=effect)
-    return Answer(f"no incident knows the mail that it reports on: {in_words(facts.report)}", reason.REPORT_UNMATCHED)
+    # That the group knows the mail is no proof: anybody may name a Message-ID that he has read.
+    known = (hit.incident.number for hit in facts.threads if facts.report.original_id == hit.entry.message_id)
+    why = f"it carries no key of a mail that Inbound sent: {in_words(facts.report)}"
+    return Answer(why, reason.REPORT_UNMATCHED, related=tuple(dict.fromkeys(known)))
 
 
 def automatic_reply(facts: Facts) -> Answer:
@@ -72,7 +69,3 @@ def report_text(report: Report) -> str:
         said = f": {one.diagnostic}" if one.diagnostic else ""
         lines.append(f"{one.address or 'unknown address'}{status}{said}")
     return "\n".join(lines)
-
-
-def _names(report: Report, message_id: str) -> bool:
-    return report.original_id == message_id

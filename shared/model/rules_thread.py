@@ -108,7 +108,7 @@ def _effective(facts: Facts, incident: Incident, why: str, because: Reason) -> A
         # Never opens it again, never is answered: two machines would go on for ever.
         effect = Effect(status=None, adopt=False, marks=(facts.machine.kind,))
         return Answer(f"{why}; {facts.machine.why}", because, join=incident, effect=effect)
-    if facts.received < facts.connected and facts.settings.old_mail == "closed":
+    if facts.received < facts.connected:
         why = f"{why}; it is from before the mailbox was connected, so nothing is opened again"
         return Answer(why, because, join=incident, effect=Effect(status=None))
     if incident.status is Status.CLOSED:

@@ -194,9 +194,11 @@ def test_a_sender_who_is_always_allowed_gets_all_his_mail_out_and_nobody_elses(d
     assert desk.problems() == []
 
 
-def test_a_forged_mail_passes_no_whitelist_that_its_sender_was_put_on(desk: Desk) -> None:
-    mail = desk.receive(answer(make=forged))
-    assert allow(desk, mail) == 1
+def test_a_forged_mail_puts_nobody_on_the_whitelist_and_passes_none(desk: Desk) -> None:
+    with pytest.raises(Conflict):
+        allow(desk, desk.receive(answer(make=forged)))
+    assert listed(desk) == ""
+    assert allow(desk, desk.receive(answer())) == 1
     assert desk.receive(answer(make=forged)).reason == "sender_forged"
 
 
@@ -243,7 +245,7 @@ def test_a_full_whitelist_says_so_and_the_mail_stays_held(desk: Desk, size: int)
 
 def test_a_mail_without_a_clear_sender_allows_nobody(desk: Desk) -> None:
     mail = desk.receive(answer(NOBODY))
-    with pytest.raises(Invalid):
+    with pytest.raises(Conflict):
         allow(desk, mail)
     assert listed(desk) == ""
 

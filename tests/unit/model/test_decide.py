@@ -219,9 +219,10 @@ BOTH: list[tuple[str, str, Facts]] = [
     ("own_mail", "report_on_our_mail", facts(report=report(), tokens=Tokens(own=1, about=ANSWERED))),
     (
         "report_on_our_mail",
-        "sender_is_real",
-        facts(report=report(), tokens=Tokens(about=ANSWERED), verdict=FORGED, settings=ON),
+        "skipped",
+        facts(report=report(), tokens=Tokens(about=ANSWERED), settings={"old_mail": "skip"}, **OLD),
     ),
+    ("skipped", "sender_is_real", facts(verdict=FORGED, settings={**ON, "old_mail": "skip"}, **OLD)),
     ("sender_is_real", "on_whitelist", facts(verdict=FORGED, settings=ON)),
     ("on_whitelist", "report_without_incident", facts(report=report(), settings=ON)),
     ("report_without_incident", "reply_by_address", facts(report=report(), tokens=KEY)),
@@ -230,7 +231,7 @@ BOTH: list[tuple[str, str, Facts]] = [
     ("reply_by_reference", "reply_by_text", facts(threads=(hit(ANSWERED),), tokens=Tokens(text=(incident(8),)))),
     ("reply_by_text", "reply_by_number", facts(tokens=Tokens(text=(ANSWERED,)), numbered=(incident(8),))),
     ("reply_by_number", "automatic_reply", facts(numbered=(ANSWERED,), machine=VACATION)),
-    ("automatic_reply", "from_before", facts(machine=VACATION, settings={"old_mail": "skip"}, **OLD)),
+    ("automatic_reply", "from_before", facts(machine=VACATION, settings={"old_mail": "closed"}, **OLD)),
     ("from_before", "too_many", facts(settings={"old_mail": "closed"}, tallies=(tally(2),), **OLD)),
     ("too_many", "new_incident", facts(tallies=(tally(2),))),
 ]
@@ -319,7 +320,7 @@ def test_old_mail_that_becomes_incidents_is_no_flood_where_it_becomes_closed_one
 
 def test_who_releases_an_old_mail_wants_it_although_such_mail_is_skipped() -> None:
     given = facts(settings={**ON, "old_mail": "skip"}, **OLD)
-    assert decide(given).reason is reason.NOT_ON_WHITELIST
+    assert decide(given).reason is reason.BEFORE_CONNECTION
     assert decide(given, release=True).reason is reason.NEW_INCIDENT
 
 

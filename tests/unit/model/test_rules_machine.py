@@ -16,7 +16,7 @@ from shared.model.rules_machine import (
     report_text,
     report_without_incident,
 )
-from tests.unit.model.given import ALERT, BOUNCE, FORGED, VACATION, facts, hit, incident, report
+from tests.unit.model.given import ALERT, BOUNCE, VACATION, facts, hit, incident, report
 
 KINDS: list[Kind] = ["failed", "delayed", "delivered", "relayed", "expanded", "complaint", "read"]
 
@@ -57,13 +57,10 @@ def test_a_report_that_answers_a_known_mail_but_is_about_another_is_unmatched() 
     assert report_without_incident(replace(given, report=report(original=None))).reason is reason.REPORT_UNMATCHED
 
 
-def test_a_report_on_a_known_mail_is_a_note_like_others_if_its_sender_is_believed() -> None:
-    given = facts(report=report("delayed"), threads=(hit(incident()),))
-    answer = report_without_incident(given)
-    assert (answer.reason, answer.join) == (reason.REPORT_NOTED, incident())
-    assert (answer.effect.kind, answer.effect.status, answer.effect.adopt) == (NoteKind.INBOUND, None, False)
-    for forged in (replace(given, verdict=FORGED), facts(report=report(), settings={"unverified_senders": "hold"})):
-        assert report_without_incident(forged).reason is reason.REPORT_UNMATCHED
+def test_a_report_on_a_mail_that_is_known_but_not_ours_is_held_and_linked() -> None:
+    # Anybody who has read a Message-ID can write a report about it.
+    answer = report_without_incident(facts(report=report("delayed"), threads=(hit(incident()),)))
+    assert (answer.reason, answer.join, answer.related) == (reason.REPORT_UNMATCHED, None, (incident().number,))
 
 
 @pytest.mark.parametrize("machine", [VACATION, BOUNCE])

@@ -9,8 +9,8 @@ import pytest
 from cronsim import CronSim
 
 from shared.model.schedule import (
-    JITTER,
     EVEN_MINUTES,
+    JITTER,
     MAX_PAUSE,
     SLACK,
     Slot,
