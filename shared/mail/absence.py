@@ -17,6 +17,7 @@ from shared.mail.autowords import (
 from shared.mail.message import Message
 from shared.mail.notice import folded
 from shared.mail.personal import has_prefix, is_answer, is_null_sender, mail_program
+from shared.mail.subject import is_forward as has_forward_prefix
 from shared.mail.subject import plain_subject
 
 Kind = Literal["human", "auto_reply", "automatic", "bounce"]
@@ -109,8 +110,8 @@ def away_text(case: Case) -> Found:
 
 
 def is_forward(message: Message) -> bool:
-    """Whether its subject has a prefix although it answers nothing."""
-    return has_prefix(message.subject) and not is_answer(message)
+    """Whether it passes another mail on, by its subject. "Re:" without In-Reply-To is what poor responders write."""
+    return has_forward_prefix(message.subject) and not is_answer(message)
 
 
 def suppressed(message: Message) -> bool:

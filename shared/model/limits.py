@@ -23,7 +23,7 @@ WEEK = timedelta(days=7)
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """Windows are counted from here: weeks begin on Mondays, at midnight UTC."""
 
-DOMAIN_SHARE = 4
+DOMAIN_SHARE = 20
 """A domain may open this many times what one of its addresses may: a loop that changes its sender each time still has
 its domain, and a whole company on a bad day stays below."""
 

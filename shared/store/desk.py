@@ -279,10 +279,21 @@ class TableDesk:
         turn = self._turns[hash((tenant, place)) % TURNS]
         mine = turn.acquire(timeout=TURN_SECONDS)
         try:
-            return self._file_delivered(tenant, filing)
+            return self._file_delivered(tenant, self._counted_anew(tenant, filing))
         finally:
             if mine:
                 turn.release()
+
+    def _counted_anew(self, tenant: str, filing: Filing) -> Filing:
+        """The limits as they are when one's turn has come: those of a mailbox are met by every mail, and whoever was
+        waiting would lose against the one before him. Raises ``RowChanged`` when one has become full meanwhile: then
+        the mail has to be decided again."""
+        if not filing.decision.count:
+            return filing
+        fresh = self.tallies(tenant, (tally.limit for tally in filing.decision.count))
+        if any(tally.is_full for tally in fresh):
+            raise RowChanged("A limit became full.")
+        return replace(filing, decision=replace(filing.decision, count=fresh))
 
     def _file_delivered(self, tenant: str, filing: Filing) -> Filed:
         operations, incident = self._incident_operations(tenant, filing)

@@ -304,18 +304,24 @@ def test_each_filing_that_counts_counts_once_and_for_its_own_limit(desk: Desk) -
 
 
 @pytest.mark.parametrize("counted", [0, 1], ids=["the first of the hour", "a later one"])
-def test_of_two_that_count_at_once_one_must_count_again(desk: Desk, counted: int) -> None:
+def test_two_that_looked_at_once_are_both_counted(desk: Desk, counted: int) -> None:
     for _ in range(counted):
         desk.file(TENANT, counting(desk.kept(), *desk.tallies(TENANT, [LIMIT])))
     read = desk.tallies(TENANT, [LIMIT])
+    desk.file(TENANT, counting(desk.kept(), *read))
+    desk.file(TENANT, counting(desk.kept(), *read))
+    assert desk.tallies(TENANT, [LIMIT])[0].count == counted + 2
+
+
+def test_who_finds_the_limit_full_when_his_turn_comes_must_decide_again(desk: Desk) -> None:
+    last = replace(LIMIT, most=1)
+    read = desk.tallies(TENANT, [last])
     first, second = desk.kept(), desk.kept()
     desk.file(TENANT, counting(first, *read))
     before = dict(desk.tables.rows)
     with pytest.raises(RowChanged):
         desk.file(TENANT, counting(second, *read))
     assert desk.tables.rows == before
-    desk.file(TENANT, counting(second, *desk.tallies(TENANT, [LIMIT])))
-    assert desk.tallies(TENANT, [LIMIT])[0].count == counted + 2
 
 
 def test_opening_an_incident_again_is_counted_with_the_note_that_does_it(desk: Desk) -> None:
@@ -369,7 +375,11 @@ def test_a_discarded_mail_keeps_its_trace_says_who_and_can_be_released_after_all
     assert (desk.read(mail.id).outcome, desk.read(mail.id).released) == (Outcome.PENDING, "Lee")
 
 
-@pytest.mark.parametrize("why", [reason.NEW_INCIDENT, reason.OWN_MAIL, reason.BEFORE_CONNECTION])
+def test_old_mail_that_was_skipped_can_be_released(desk: Desk) -> None:
+    assert desk.release(TENANT, desk.filed(reason.BEFORE_CONNECTION).id, "Kim", NOON)
+
+
+@pytest.mark.parametrize("why", [reason.NEW_INCIDENT, reason.OWN_MAIL, reason.SAME_MAIL])
 def test_what_is_not_held_is_neither_released_nor_discarded_nor_tried_again(desk: Desk, why: Reason) -> None:
     mail = desk.filed(why)
     before = dict(desk.tables.rows)
