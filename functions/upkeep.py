@@ -1,11 +1,15 @@
-"""Timers that keep the promises when a bell was lost or a step was cut off."""
+"""Timers that keep the promises when a bell was lost or a step was cut off, clear away, and watch."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 import azure.functions as func
 
 from shared import bootstrap
+from shared.flows import incinerate as fire
 from shared.flows import upkeep as flow
+from shared.flows import watch as eyes
 
 bp = func.Blueprint()  # type: ignore[no-untyped-call]
 
@@ -20,3 +24,24 @@ def rescue(timer: func.TimerRequest) -> None:
 def heal(timer: func.TimerRequest) -> None:
     """Every hour: a mailbox that has no place in the schedule gets one."""
     flow.heal(bootstrap.app())
+
+
+@bp.timer_trigger(arg_name="timer", schedule="15 23 2 * * *", run_on_startup=False)
+def incinerate(timer: func.TimerRequest) -> None:
+    """Every night: what is kept no longer than it has to be goes."""
+    fire.incinerate(bootstrap.app(), bootstrap.expired(), bootstrap.settings().retention_days)
+
+
+@bp.timer_trigger(arg_name="timer", schedule="20 41 * * * *", run_on_startup=False)
+def watch(timer: func.TimerRequest) -> None:
+    """Every hour: tell what somebody should know, once a day each."""
+    eyes.watch(bootstrap.app(), _last(timer))
+
+
+def _last(timer: func.TimerRequest) -> datetime | None:
+    """When the host ran this timer before."""
+    try:
+        last = datetime.fromisoformat(str(timer.schedule_status.get("Last")))  # type: ignore[attr-defined]
+    except ValueError:
+        return None
+    return last if last.tzinfo else last.replace(tzinfo=UTC)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from shared.servers.dkim_check import DkimChecker
     from shared.servers.doors import Doors
+    from shared.store.expired import TableExpired
+    from shared.store.secrets import Wrapper
     from shared.store.tables import Tables
 
 STORAGE_LIMITS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 20, "retry_total": 3}
@@ -46,6 +48,14 @@ def settings() -> Config:
 def app() -> App:
     """The app of this process, made at its first use."""
     return build(settings())
+
+
+@functools.cache
+def expired() -> TableExpired:
+    """What storage holds past its time, for the upkeep."""
+    from shared.store.expired import TableExpired
+
+    return TableExpired(_tables(settings(), STORAGE_LIMITS))
 
 
 @functools.cache
@@ -86,13 +96,12 @@ def build(configured: Config) -> App:
     from shared.store.queues import AzureQueues
     from shared.store.raw import AzureBlobs, StoredRawMail
     from shared.store.schedule import TableSchedule
-    from shared.store.secrets import KeyFile, TableSecrets
+    from shared.store.secrets import TableSecrets
     from shared.store.signins import TableSignIns
     from shared.store.tenants import TableTenants
     from shared.store.transcripts import TableTranscripts
 
-    if not configured.key_file:
-        raise ConfigError("Set KEY_FILE to the file that holds (or is to hold) the key for mail passwords.")
+    wrapper = _wrapper(configured)
     storage = configured.storage
     tables = _tables(configured, STORAGE_LIMITS)
     blobs = AzureBlobs(_client(BlobServiceClient, storage.connection_string, storage.blob_url, configured))
@@ -100,7 +109,7 @@ def build(configured: Config) -> App:
     if storage.connection_string:
         for made in (tables, blobs, queues):
             made.create()
-    secrets = TableSecrets(tables, KeyFile(Path(configured.key_file)))
+    secrets = TableSecrets(tables, wrapper)
     sign_ins = TableSignIns(tables)
     doors = _doors(configured, secrets, sign_ins)
     return App(
@@ -138,6 +147,23 @@ def _record() -> Recording:
     from shared.servers.transcript import Recorder
 
     return Recorder(utc_now)
+
+
+def _wrapper(configured: Config) -> Wrapper:
+    if configured.key_vault_key:
+        from shared.store.keyvault import KeyVaultKey, scope
+
+        wanted = scope(configured.key_vault_key)
+        credential = _credential(configured.storage.client_id)
+        return KeyVaultKey(configured.key_vault_key, lambda: str(credential.get_token(wanted).token))
+    if configured.key_file:
+        from shared.store.secrets import KeyFile
+
+        return KeyFile(Path(configured.key_file))
+    raise ConfigError(
+        "Set KEY_VAULT_KEY to the URL of the key that protects mail passwords, or (without Key Vault) KEY_FILE to the "
+        "file that holds it or is to hold it."
+    )
 
 
 def _doors(configured: Config, secrets: Secrets, sign_ins: SignIns) -> Doors:
@@ -212,6 +238,9 @@ def _client(
     limits: dict[str, Any] = STORAGE_LIMITS,
     url_name: str = "account_url",
 ) -> Any:
+    from shared.store.counting import CountingTransport
+
+    limits = {**limits, "transport": CountingTransport(limits)}
     if connection_string:
         return kind.from_connection_string(connection_string, **limits)
     return kind(**{url_name: url}, credential=_credential(configured.storage.client_id), **limits)

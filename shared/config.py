@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 MAX_DEDICATED_TIMERS = 80
 """Azure's scale controller watches at most 100 triggers of an app; the others of ours need the rest."""
+
+MAX_RETENTION_DAYS = 36_500
+"""A century: more is a slip of the finger, and would leave the calendar."""
+
+VAULTS = tuple(
+    f"{kind}.{cloud}"
+    for kind, cloud in (
+        ("vault", "azure.net"),
+        ("vault", "azure.cn"),
+        ("vault", "usgovcloudapi.net"),
+        ("managedhsm", "azure.net"),
+        ("managedhsm", "azure.cn"),
+        ("managedhsm", "usgovcloudapi.net"),
+    )
+)
+"""Whose hosts the wrapping key may lie on: our token goes there (learn.microsoft.com/azure/key-vault/general/
+about-keys-secrets-certificates, "DNS suffixes for base URL")."""
+
+_KEY_URL = re.compile(r"https://[A-Za-z0-9-]{3,24}\.([A-Za-z.]+)(:443)?/keys/[0-9A-Za-z-]{1,127}(/[0-9a-f]{32})?/?")
 
 
 class ConfigError(ValueError):
@@ -31,14 +51,18 @@ class Config:
 
     ``dedicated_timers``: how many mailboxes get a timer function of their own. ``allow_addresses``: networks that mail
     servers may be in although they are not public. ``mail_ca_file``: extra certificate authorities (PEM) for mail
-    servers. ``key_file``: the file that holds the wrapping key where there is no Key Vault. ``authority`` and
-    ``graph_url``: Microsoft's sign-in and Graph, for national clouds; empty means the global ones. ``federated_apps``:
-    (tenant, Entra tenant id, client id) of apps that trust this service's managed identity, so need no secret.
+    servers. ``key_vault_key``: the URL of the wrapping key in Key Vault; ``key_file``: the file that holds it where
+    there is no Key Vault. ``retention_days``: how long raw mail, and mail that nobody decided about, is kept; 0 means
+    for ever. ``authority`` and ``graph_url``: Microsoft's sign-in and Graph, for national clouds; empty means the
+    global ones. ``federated_apps``: (tenant, Entra tenant id, client id) of apps that trust this service's managed
+    identity, so need no secret.
     """
 
     storage: Storage
     api_admin_key: str = ""
     key_file: str = ""
+    key_vault_key: str = ""
+    retention_days: int = 0
     dedicated_timers: int = 50
     allow_addresses: tuple[IPv4Network | IPv6Network, ...] = ()
     mail_ca_file: str = ""
@@ -53,6 +77,8 @@ def read(environment: Mapping[str, str]) -> Config:
         storage=_storage(environment),
         api_admin_key=_admin_key(environment),
         key_file=environment.get("KEY_FILE", ""),
+        key_vault_key=_key_vault_key(environment),
+        retention_days=_retention_days(environment),
         dedicated_timers=_dedicated_timers(environment),
         allow_addresses=_networks(environment),
         mail_ca_file=environment.get("MAIL_CA_FILE", ""),
@@ -85,10 +111,33 @@ def _storage(environment: Mapping[str, str]) -> Storage:
 
 def _admin_key(environment: Mapping[str, str]) -> str:
     key = environment.get("API_ADMIN_KEY", "")
+    if key.startswith("@Microsoft.KeyVault("):
+        # App Service hands over the reference itself when it cannot resolve it; whoever knows the vault knows that.
+        return ""
     # 16 characters of a generated key are beyond guessing over HTTP; shorter ones are typed by hand and are not.
     if key and len(key) < 16:
         raise ConfigError("API_ADMIN_KEY is too short: use at least 16 random characters.")
     return key
+
+
+def _key_vault_key(environment: Mapping[str, str]) -> str:
+    url = environment.get("KEY_VAULT_KEY", "").strip()
+    if not url:
+        return ""
+    read = _KEY_URL.fullmatch(url)
+    if read is None or read[1].lower() not in VAULTS:
+        raise ConfigError("KEY_VAULT_KEY must be a key's URL, such as https://<vault>.vault.azure.net/keys/<name>.")
+    if environment.get("KEY_FILE", ""):
+        # Which one wrapped a stored data key is not for us to guess: with the wrong one nothing can be read.
+        raise ConfigError("KEY_FILE and KEY_VAULT_KEY are both set: keep the one that this storage was used with.")
+    return url.rstrip("/")
+
+
+def _retention_days(environment: Mapping[str, str]) -> int:
+    text = environment.get("RETENTION_DAYS", "0")
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > MAX_RETENTION_DAYS:
+        raise ConfigError("RETENTION_DAYS must be a whole number of days; 0 keeps mail for ever.")
+    return int(text)
 
 
 def _dedicated_timers(environment: Mapping[str, str]) -> int:

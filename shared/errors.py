@@ -32,6 +32,7 @@
         ├── NotAllowed              403
         ├── NotFound                404
         ├── Conflict                409, 412
+        ├── TooManyRequests         429, says when to try again
         └── Invalid                 422, names the fields
 
 A bad message is never an error, and an outcome (held, discarded, duplicate) is a value. Anything that is not an
@@ -278,6 +279,17 @@ class Conflict(CallerError):
 
     code = "conflict"
     status = 409
+
+
+class TooManyRequests(CallerError):
+    """More than this caller may ask for in a while; ``retry_after``: seconds until the next request is taken."""
+
+    code = "too_many_requests"
+    status = 429
+
+    def __init__(self, message: str, fix: str, retry_after: int) -> None:
+        super().__init__(message, fix)
+        self.retry_after = retry_after
 
 
 class Invalid(CallerError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from shared.mail.verdict import DkimCheck
@@ -254,27 +254,35 @@ class CourierOpener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Our customer. ``key`` is the partition: slug and a generation that never comes back after a deletion."""
+    """Our customer. ``key`` is the partition: slug and a generation that never comes back after a deletion.
+
+    ``disabled``: nobody of it gets in and none of its mailboxes is polled; everything is kept.
+    """
 
     slug: str
     key: str
     name: str
     created: datetime
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A credential without its secret: ``digest`` is the SHA-256 (hex) of it. ``role``: admin or agent."""
+    """A credential without its secret: ``digest`` is the SHA-256 (hex) of it. ``role``: admin or agent.
+
+    ``used``: the last day (UTC) on which it was; known only from ``Tenants.keys``.
+    """
 
     id: str
     role: str
     name: str
     digest: str
     created: datetime
+    used: date | None = None
 
 
 class Tenants(Protocol):
-    """Tenants and their API keys."""
+    """Tenants, their API keys, and the sessions that were begun with these."""
 
     def get(self, slug: str) -> Tenant | None: ...
 
@@ -282,11 +290,50 @@ class Tenants(Protocol):
         """Create or rename; whether it was created. ``generation`` serves only a new one."""
         ...
 
-    def all(self) -> Iterator[Tenant]: ...
+    def switch(self, slug: str, disabled: bool) -> None:
+        """Disable it or enable it again. Raises ``RowChanged``, also when it is not there."""
+        ...
 
-    def add_key(self, tenant: str, key: ApiKey) -> None: ...
+    def remove(self, tenant: Tenant, now: datetime) -> None:
+        """It, its keys and its sessions are gone; that it was there, and until when, stays written down. Raises
+        ``RowChanged``."""
+        ...
+
+    def all(self) -> Iterator[Tenant]:
+        """In order of their slugs, disabled ones too."""
+        ...
+
+    def add_key(self, tenant: str, key: ApiKey, once: bool = False) -> None:
+        """A new key. ``once``: a key of this id can never be made again, not even when it was revoked. Raises
+        ``RowChanged``."""
+        ...
 
     def key(self, tenant: str, id: str) -> ApiKey | None: ...
+
+    def keys(self, tenant: str) -> tuple[ApiKey, ...]:
+        """All of a tenant, the oldest first."""
+        ...
+
+    def revoke(self, tenant: str, id: str, besides: str) -> None:
+        """Remove a key, and with it its sessions. ``besides``: a key that must still be there when that happens; empty:
+        none. Raises ``RowChanged``."""
+        ...
+
+    def note_use(self, tenant: str, id: str, day: date) -> None:
+        """The key was used on this day: written once, whoever says it how often."""
+        ...
+
+    def begin_session(self, tenant: str, key: str, session: str, until: datetime, now: datetime) -> None:
+        """Keep a session that was begun with a key; those of the same key that are over go."""
+        ...
+
+    def has_session(self, tenant: str, key: str, session: str, until: datetime) -> bool:
+        """Whether it was begun, and not ended since. ``until`` as it was when it was begun."""
+        ...
+
+    def end_session(self, tenant: str, key: str, session: str, until: datetime) -> None:
+        """Nobody can use it any more; nothing if it was over."""
+        ...
 
 
 class Mailboxes(Protocol):
@@ -512,6 +559,10 @@ class Secrets(Protocol):
     def seal(self, tenant: str, mailbox: str, field: str, text: str) -> str: ...
 
     def open(self, tenant: str, mailbox: str, field: str, sealed: str) -> str: ...
+
+    def destroy(self, tenant: str) -> None:
+        """A deleted tenant's data key goes: nobody can read any of its secrets again."""
+        ...
 
     def app_key(self, purpose: str) -> bytes:
         """32 bytes that only this app knows, the same for ever, another for each purpose."""

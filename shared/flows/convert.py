@@ -17,6 +17,7 @@ from shared.mail.address import Address
 from shared.mail.attachment import Attachment
 from shared.mail.message import Message, parse
 from shared.mail.quoting import split_reply
+from shared.mail.subject import plain_subject
 from shared.model import reason
 from shared.model.decide import decide
 from shared.model.facts import Facts
@@ -66,6 +67,9 @@ def convert(app: App, tenant: str, id: str) -> None:
             reason=filing.decision.reason.code,
             incident=filed.incident,
             attempts=attempt + 1,
+            # Of released mail the time that it waited for a person would be counted.
+            delay=None if inbound.released else (app.now() - inbound.received).total_seconds(),
+            waited=None if inbound.released else (app.now() - inbound.kept).total_seconds(),
         )
         return
     raise RowChanged("Others were faster every time.")
@@ -87,7 +91,15 @@ def give_up(app: App, tenant: str, id: str) -> None:
         log.event("give_up_failed", logging.ERROR, tenant=tenant, inbound=id, code=error.code)
         return
     if gave_up:
-        log.event("conversion_failed", logging.ERROR, tenant=tenant, inbound=id)
+        failed = reason.CONVERSION_FAILED
+        log.event(
+            "conversion_failed",
+            logging.ERROR,
+            tenant=tenant,
+            inbound=id,
+            outcome=failed.outcome.value,
+            reason=failed.code,
+        )
 
 
 def _pause(app: App, attempt: int) -> None:
@@ -102,7 +114,15 @@ def _raw_is_lost(app: App, tenant: str, inbound: Inbound) -> None:
     mailbox = app.mailboxes.get(tenant, inbound.mailbox)
     step = Step("raw_lost", True, "its raw mail is not in storage any more, or not as it was kept")
     app.desk.lose_raw(tenant, inbound, mailbox.generation if mailbox else "", step)
-    log.event("raw_lost", logging.ERROR, tenant=tenant, mailbox=inbound.mailbox, inbound=inbound.id)
+    log.event(
+        "raw_lost",
+        logging.ERROR,
+        tenant=tenant,
+        mailbox=inbound.mailbox,
+        inbound=inbound.id,
+        outcome=reason.RAW_LOST.outcome.value,
+        reason=reason.RAW_LOST.code,
+    )
     if mailbox is not None:
         app.queues.ring_poll(tenant, inbound.mailbox)
 
@@ -153,7 +173,7 @@ class _Delivery:
         filing = replace(
             plain,
             author=forward.author if forward else plain.author,
-            subject=forward.subject if forward and forward.subject else plain.subject,
+            subject=self._subject(plain.subject),
             body=self._body(),
             participants=self._participants(),
             digest=self.gathered.digest,
@@ -162,6 +182,13 @@ class _Delivery:
             preface=(plain.author, Body(forward.preface)) if forward and forward.preface else None,
         )
         return with_outgoing(filing, self.gathered, self.facts)
+
+    def _subject(self, subject: str) -> str:
+        """The forwarded mail's own, where there is one; and without the old number where a new incident goes on."""
+        forward = self.decision.forward
+        if forward and forward.subject:
+            return forward.subject
+        return plain_subject(subject) if self.decision.reason is reason.NEW_AFTER_CLOSED else subject
 
     def _decision_marked(self) -> Decision:
         """Also what a person should know about the text that he reads."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shared import log
+from shared.errors import NotSent
+from shared.flows.answered import answered
 from shared.mail import template, token
 from shared.mail.address import Address
-from shared.mail.compose import answer_subject, compose
+from shared.mail.compose import Miswritten, answer_subject, compose
 from shared.mail.outgoing import Automatic, File, Outgoing
 from shared.mail.quote_original import quote_original, quote_original_html
 from shared.mail.texthtml import plain_to_html
-from shared.model.incident import Incident, Note, NoteKind, label
+from shared.model.incident import TEXT_LOST, Incident, Note, NoteKind, label
 from shared.model.mailbox import Mailbox, Settings
 from shared.model.outbound import Outbound, SendKind
 from shared.ports import App
-
-LOOK_BACK = 50
-"""Notes before the answer in which the mail that it quotes is looked for."""
 
 AUTOMATIC: dict[SendKind, Automatic] = {
     SendKind.ANSWER: "no",
@@ -23,48 +27,76 @@ AUTOMATIC: dict[SendKind, Automatic] = {
 }
 
 
-def letter(app: App, tenant: str, mailbox: Mailbox, outbound: Outbound) -> bytes | None:
-    """The mail (RFC 5322); None when its note is gone."""
+def letter(app: App, tenant: str, mailbox: Mailbox, outbound: Outbound, recipients: Sequence[str]) -> bytes:
+    """The mail (RFC 5322) for those of its recipients that are named: Graph sends a mail to whomever it names.
+
+    Raises ``NotSent`` (permanent) when it cannot be written: nothing that is missing is left out silently.
+    """
     incident = app.desk.incident(tenant, outbound.incident)
     note = _note(app, tenant, outbound.incident, outbound.note)
-    if incident is None or note is None:
-        return None
-    return compose(_outgoing(app, tenant, mailbox, outbound, incident, note))
+    if incident is None or note is None or note.body.text == TEXT_LOST:
+        raise NotSent("The text of this note is no longer stored.", "Write it again.", permanent=True)
+    try:
+        return compose(_outgoing(app, tenant, mailbox, _addressed(outbound, recipients), incident, note))
+    except (Miswritten, ValueError) as error:
+        log.event(
+            "mail_out_not_written", logging.ERROR, tenant=tenant, incident=incident.number, error=type(error).__name__
+        )
+        raise NotSent(
+            "This mail could not be written: that is a fault of Inbound.",
+            "Write it in other words; and tell whoever runs this service.",
+            permanent=True,
+        ) from error
+
+
+def _addressed(outbound: Outbound, recipients: Sequence[str]) -> Outbound:
+    to, cc = (tuple(one for one in people if one.address in recipients) for people in (outbound.to, outbound.cc))
+    # Somebody must stand in To; a copy to people nobody wrote to looks like a mistake.
+    return replace(outbound, to=to or cc, cc=cc if to else ())
 
 
 def _outgoing(app: App, tenant: str, mailbox: Mailbox, outbound: Outbound, incident: Incident, note: Note) -> Outgoing:
     key = app.secrets.app_key("thread")
     settings = mailbox.settings
-    reference = token.reference(key, tenant, incident.number)
+    domain = settings.email.rpartition("@")[2]
     # What a machine sends quotes nobody: it would carry a stranger's words.
-    answered = _answered(app, tenant, outbound, note) if outbound.kind is SendKind.ANSWER else None
-    said = (answered.author, answered.created, answered.body.text) if answered else None
+    quoted = _answered(app, tenant, settings, outbound, incident, note) if outbound.kind is SendKind.ANSWER else None
+    said = (quoted.author, quoted.created, quoted.body.text) if quoted else None
     text = _text(outbound, incident, note)
+    sender = Address(settings.outgoing.from_name or incident.group, settings.email)
     return Outgoing(
-        message_id=token.message_id(key, tenant, incident.number, note.seq, settings.email.rpartition("@")[2]),
+        message_id=token.message_id(key, tenant, incident.number, note.seq, domain),
         date=note.created,
-        sender=Address(settings.outgoing.from_name or incident.group, settings.email),
+        sender=sender,
         to=outbound.to,
         cc=outbound.cc,
         subject=_subject(settings, outbound, incident),
         text=text,
         html=plain_to_html(text),
+        # Some servers write the account's own address into From.
+        reply_to=sender,
         in_reply_to=outbound.answers or None,
-        references=outbound.references,
+        # The same one in every mail of the incident: so they are one thread even where another id was rewritten.
+        references=(token.message_id(key, tenant, incident.number, 1, domain), *outbound.references),
         attachments=_files(app, tenant, note) if outbound.kind is SendKind.ANSWER else (),
         automatic=AUTOMATIC[outbound.kind],
-        reference_line=f"Ref: {reference}",
+        reference_line=f"Ref: {token.reference(key, tenant, incident.number)}",
         quoted=quote_original(*said) if said else "",
         quoted_html=quote_original_html(*said) if said else "",
     )
 
 
 def _subject(settings: Settings, outbound: Outbound, incident: Incident) -> str:
-    if outbound.kind is SendKind.ACKNOWLEDGEMENT and settings.acknowledge_subject:
-        fields = {"number": label(incident.number), "group": incident.group, "subject": incident.subject}
-        name = template.letters_of_name(incident.reporter.name)
-        return template.fill(settings.acknowledge_subject, {**fields, "name": name})
-    return answer_subject(incident.subject, incident.number)
+    if outbound.kind is not SendKind.ACKNOWLEDGEMENT:
+        return answer_subject(incident.subject, incident.number)
+    fields = {
+        "number": label(incident.number),
+        "group": incident.group,
+        "subject": incident.subject,
+        "name": incident.reporter.name,
+    }
+    # Ours names no subject: whoever forges a sender would have us carry his words to a third person.
+    return template.fill(settings.acknowledge_subject or template.DEFAULT_SUBJECT, fields)
 
 
 def _text(outbound: Outbound, incident: Incident, note: Note) -> str:
@@ -80,15 +112,23 @@ def _text(outbound: Outbound, incident: Incident, note: Note) -> str:
     return f"{said}\n\n{note.body.text}"
 
 
-def _answered(app: App, tenant: str, outbound: Outbound, note: Note) -> Note | None:
-    after = max(0, note.seq - 1 - LOOK_BACK)
-    notes = app.desk.notes(tenant, outbound.incident, after, note.seq - 1 - after) if note.seq > 1 else ()
-    return next((one for one in reversed(notes) if one.kind is NoteKind.INBOUND), None)
+def _answered(
+    app: App, tenant: str, settings: Settings, outbound: Outbound, incident: Incident, note: Note
+) -> Note | None:
+    return answered(app, tenant, incident, note.seq, outbound.recipients, settings.is_agent)
 
 
 def _files(app: App, tenant: str, note: Note) -> tuple[File, ...]:
-    found = ((one, app.raw.attachment(tenant, one.sha256)) for one in note.body.attachments)
-    return tuple(File(one.name, one.content_type, content) for one, content in found if content is not None)
+    return tuple(
+        File(one.name, one.content_type, _content(app, tenant, one.sha256, one.name)) for one in note.body.attachments
+    )
+
+
+def _content(app: App, tenant: str, sha256: str, name: str) -> bytes:
+    content = app.raw.attachment(tenant, sha256)
+    if content is None:
+        raise NotSent(f"The attachment {name} is no longer stored.", "Attach it again.", permanent=True)
+    return content
 
 
 def _note(app: App, tenant: str, incident: int, seq: int) -> Note | None:

@@ -94,6 +94,7 @@ def sweep(app: App) -> int:
         if schedule.is_left_behind(slot, now):
             app.queues.ring_poll(slot.tenant, slot.mailbox)
             rung += 1
+    log.event("swept", count=rung)
     return rung
 
 
@@ -206,6 +207,14 @@ class _Poll:
     def _outcome(self, slot: Slot, error: InboundError | None, more: bool, took_in: bool) -> Slot:
         now = self._app.now()
         if error is None:
+            if slot.failing_since is not None:
+                log.event(
+                    "mailbox_recovered",
+                    tenant=self._tenant,
+                    mailbox=self._mailbox.id,
+                    attempts=slot.failures,
+                    seconds=(now - slot.failing_since).total_seconds(),
+                )
             return replace(
                 slot,
                 busy_until=None,
@@ -219,7 +228,14 @@ class _Poll:
                 error_message="",
                 error_fix="",
             )
-        log.event("poll_failed", logging.WARNING, tenant=self._tenant, mailbox=self._mailbox.id, code=error.code)
+        log.event(
+            "poll_failed",
+            logging.WARNING,
+            tenant=self._tenant,
+            mailbox=self._mailbox.id,
+            code=error.code,
+            attempts=slot.failures + 1,
+        )
         retry_after = error.retry_after if isinstance(error, ServerError) else None
         failures = slot.failures + 1
         refusals = slot.refusals + 1 if isinstance(error, MUST_NOT_REPEAT) else 0
@@ -265,6 +281,15 @@ class _Poll:
         log.event("fetch_failed", logging.WARNING, tenant=self._tenant, mailbox=self._mailbox.id, attempts=tries)
         if tries >= MAX_TRIES:
             self._app.desk.keep_unfetched(self._tenant, self._row(arrival, b"", False), self._app.now())
+            log.event(
+                "unfetchable",
+                logging.WARNING,
+                tenant=self._tenant,
+                mailbox=self._mailbox.id,
+                inbound=inbound_id(self._mailbox.id, self._mailbox.generation, arrival.position),
+                outcome="failed",
+                reason="unfetchable",
+            )
             source.skip(arrival)
 
     def _keep_batch(self, source: Source, connected: bool = True) -> None:
@@ -276,6 +301,7 @@ class _Poll:
         self._batch = []
         moved = self._move_cursor(source.cursor())
         for id in new:
+            log.event("kept", tenant=self._tenant, mailbox=self._mailbox.id, inbound=id)
             self._app.queues.ring_inbound(self._tenant, self._mailbox.id, id)
         self._kept += len(new)
         if not moved:

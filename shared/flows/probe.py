@@ -77,7 +77,8 @@ def path_of(settings: Settings) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ProbeStep:
-    """One step. ``state``: ok, failed or skipped; ``ms``: how long it took; ``detail``: what was seen.
+    """One step. ``state``: ok, failed or skipped (while it goes on: running); ``ms``: how long it took; ``detail``: what
+    was seen.
 
     A failed one has ``code``, ``cause``, ``fix``, and ``field`` where one input is to blame. One that is ok and has a
     ``code`` is a warning: mail works, and somebody should act all the same.
@@ -94,6 +95,14 @@ class ProbeStep:
     field: str = ""
 
 
+Tell = Callable[[ProbeStep], None]
+"""Hears of a step."""
+
+
+def _tell_nobody(step: ProbeStep) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
     """All steps of a path, and what was said. ``authserv_id``: the name under which the mailbox's provider says whether
@@ -108,8 +117,9 @@ class ProbeReport:
 class _Stages:
     """A watch that times steps; everything else goes to the recording behind it."""
 
-    def __init__(self, recording: Recording, now: Callable[[], datetime], by_app: bool) -> None:
+    def __init__(self, recording: Recording, now: Callable[[], datetime], by_app: bool, tell: Tell) -> None:
         self._by_app = by_app
+        self._tell = tell
         self._recording = recording
         self._now = now
         self._since = now()
@@ -124,6 +134,7 @@ class _Stages:
         self.finish()
         self.current, self._since, self._details = name, self._now(), []
         self._recording.step(name)
+        self._tell(ProbeStep(name, TITLES.get(name, name), "running"))
 
     def within(self, name: str) -> None:
         """A part of the current step begins: for the transcript alone."""
@@ -136,8 +147,10 @@ class _Stages:
         before = self.done.get(self.current)
         ms = round((self._now() - self._since).total_seconds() * 1000) + (before.ms if before else 0)
         made = ProbeStep(self.current, TITLES.get(self.current, self.current), "ok", ms, " ".join(self._details))
-        self.done[self.current] = made if error is None else _failed(made, error, self._by_app)
+        made = made if error is None else _failed(made, error, self._by_app)
+        self.done[self.current] = made
         self.current = ""
+        self._tell(made)
 
     def found(self, name: str, finding: Finding) -> None:
         """More about a step that is over now. It goes into the report alone: addresses are none of a transcript's."""
@@ -151,6 +164,7 @@ class _Stages:
             cause=finding.cause,
             fix=finding.fix,
         )
+        self._tell(self.done[name])
 
     def detail(self, text: str) -> None:
         """What was seen in this step, for the tenant."""
@@ -185,13 +199,15 @@ class _Within:
         self._stages.within(name)
 
 
-def probe(app: App, mailbox: Mailbox, other_address: str = "") -> ProbeReport:
+def probe(app: App, mailbox: Mailbox, other_address: str = "", tell: Tell = _tell_nobody) -> ProbeReport:
     """Run the path of this mailbox; it may be one that is not saved. Never raises what the settings do wrong.
 
     ``other_address``: a mailbox that the app should not be able to read; empty: those that are at hand are tried.
+    ``tell`` hears of each step as it begins, as it ends, and again when more is known of it; the report has the last
+    word.
     """
     recording = app.record()
-    stages = _Stages(recording, app.now, mailbox.settings.uses_sign_in)
+    stages = _Stages(recording, app.now, mailbox.settings.uses_sign_in, tell)
     path = path_of(mailbox.settings)
     stages.step(path[0])
     learned = ""

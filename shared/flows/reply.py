@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared import log
-from shared.errors import Conflict, Invalid, NotFound, RowChanged
+from shared.errors import Conflict, Invalid, NotFound, RowChanged, StoreUnavailable
+from shared.flows.answered import answered, thread_of
+from shared.flows.send import ring
 from shared.mail.address import Address, parse_address
 from shared.mail.attachment import safe_name
-from shared.mail.message import parse
 from shared.model import whitelist
 from shared.model.incident import AttachmentRef, Body, Incident, Note, NoteKind, Status, label
 from shared.model.mailbox import Mailbox
-from shared.model.outbound import Outbound, SendKind, once_more
+from shared.model.outbound import MAX_RECIPIENTS, Outbound, SendKind, SendState, can_be_written_to, once_more
 from shared.ports import App
 
 MAX_TEXT = 200_000
@@ -24,10 +25,6 @@ MAX_FILES_BYTES = 20 * 1024 * 1024
 """Of all attachments of one answer together; most servers refuse mail over 25 MB, and base64 makes a third more."""
 
 MAX_FILES = 50
-MAX_RECIPIENTS = 100
-
-LOOK_BACK = 50
-"""Notes in which the mail that is answered is looked for."""
 
 TRIES = 5
 """An answer that meets a mail which comes in at the same moment is written behind it."""
@@ -78,14 +75,16 @@ def add(app: App, tenant: str, number: int, draft: Draft, expected_version: str 
         )
         try:
             app.answers.add(tenant, incident, after, note, outbound)
-        except RowChanged:
-            if expected_version is not None:
-                raise Conflict(
-                    "Somebody changed this incident meanwhile. Read it again, then send your answer."
-                ) from None
-            continue
+        except (RowChanged, StoreUnavailable) as error:
+            # It may be our own write whose answer was lost: writing it again would send it twice.
+            if not _is_written(app, tenant, number, note):
+                if isinstance(error, StoreUnavailable):
+                    raise
+                if expected_version is not None:
+                    raise _changed() from None
+                continue
         if outbound is not None:
-            app.queues.ring_outbound(tenant, number, note.seq)
+            ring(app, tenant, number, note.seq)
         log.event("note_added", tenant=tenant, mailbox=incident.mailbox, incident=number, state=note.kind.value)
         return note
     raise Conflict("Much is happening at this incident just now. Try again in a moment.")
@@ -119,13 +118,17 @@ def send_again(app: App, tenant: str, number: int, seq: int) -> Outbound:
         raise NotFound("There is no answer to send.", "Open the incident again.")
     if not before.can_be_sent_again:
         raise Conflict(f"This answer is {before.state.value.replace('_', ' ')}: it cannot be sent again.")
-    for address in before.recipients:
+    wanted = once_more(before, app.now())
+    for address in wanted.waiting:
         app.answers.forget_undeliverable(tenant, address)
     try:
-        after = app.answers.move(tenant, before, once_more(before, app.now()))
+        after = app.answers.move(tenant, before, wanted)
     except RowChanged:
-        raise Conflict("Somebody else did the same at this moment. Open the incident again.") from None
-    app.queues.ring_outbound(tenant, number, seq)
+        found = app.answers.outbound(tenant, number, seq)
+        if found is None or found.state is not SendState.QUEUED:
+            raise Conflict("Somebody else did the same at this moment. Open the incident again.") from None
+        after = found  # as it was to be, whoever wrote it
+    ring(app, tenant, number, seq)
     return after
 
 
@@ -149,7 +152,7 @@ def _check(draft: Draft) -> None:
     if sum(len(file.content) for file in draft.files) > MAX_FILES_BYTES:
         wrong.append(("attachments", f"They are too large: {MAX_FILES_BYTES // 1024**2} MB are possible in all."))
     for field, addresses in (("to", draft.to), ("cc", draft.cc)):
-        if odd := [one for one in addresses if parse_address(one) is None]:
+        if odd := [one for one in addresses if not _usable(one)]:
             wrong.append((field, f"Not an e-mail address: {', '.join(odd[:5])}"))
         if len(addresses) > MAX_RECIPIENTS:
             wrong.append((field, f"At most {MAX_RECIPIENTS} addresses are possible."))
@@ -164,7 +167,9 @@ def _outbound(app: App, tenant: str, incident: Incident, draft: Draft) -> Outbou
             [("public", f"The mailbox {incident.mailbox} sends no mail: set up and enable its outgoing server.")]
         )
     to, cc = _recipients(app, tenant, mailbox, incident, draft)
-    answers, references = _answered(app, tenant, incident)
+    people = [person.address for person in (*to, *cc)]
+    last = answered(app, tenant, incident, incident.notes_count + 1, people, mailbox.settings.is_agent)
+    answers, references = thread_of(app, tenant, last)
     now = app.now()
     return Outbound(
         incident=incident.number,
@@ -196,40 +201,64 @@ def _recipients(
     app: App, tenant: str, mailbox: Mailbox, incident: Incident, draft: Draft
 ) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
     """Whom it goes to: those that were named, else the reporter and, in copy, everybody who takes part."""
-    own = {one.settings.email.lower() for one in app.mailboxes.all(tenant) if one.settings.email}
-    named = draft.to or draft.cc
-    to = _parsed(draft.to) if named else (incident.reporter,)
-    cc = _parsed(draft.cc) if named else tuple(one for one in incident.participants if one.key != incident.reporter.key)
-    dead = app.answers.undeliverable(tenant, [person.address for person in (*to, *cc)])
-    if named and dead:
-        raise Invalid([("to", f"Mail to {address} came back: {why}") for address, why in dead.items()])
-    living = [
-        tuple(one for one in people if one.address and one.key not in own and one.address not in dead)
-        for people in (to, cc)
-    ]
-    if not any(living):
-        came_back = "; ".join(f"mail to {address} came back ({why})" for address, why in dead.items())
-        raise Invalid([("to", f"There is nobody to send it to: {came_back or 'the reporter has no address'}.")])
+    own = frozenset(one.settings.email.lower() for one in app.mailboxes.all(tenant) if one.settings.email)
+    if draft.to or draft.cc:
+        to, cc = (tuple(one for one in _parsed(named) if not _is_ours(one, own)) for named in (draft.to, draft.cc))
+        if not to and not cc:
+            raise Invalid([("to", "These addresses are the desk's own: mail to them comes back here.")])
+        _are_alive(app, tenant, (*to, *cc))
+    else:
+        to = tuple(one for one in (incident.reporter,) if can_be_written_to(one) and not _is_ours(one, own))
+        if not to:
+            raise Invalid([("to", "The reporter has no address that mail can be sent to: name who is to get it.")])
+        _are_alive(app, tenant, to)
+        cc = others(incident, mailbox, own)
+        if len(cc) >= MAX_RECIPIENTS:
+            raise Invalid([("to", f"{len(cc) + 1} people take part: name those who are to get it.")])
     # Somebody must stand in To; a copy to people nobody wrote to looks like a mistake.
-    return (living[0], living[1]) if living[0] else (living[1], ())
+    return (to, cc) if to else (cc, ())
+
+
+def others(incident: Incident, mailbox: Mailbox, own: frozenset[str]) -> tuple[Address, ...]:
+    """Who takes part beside the reporter, without ourselves. Nor agents: they read it at the desk, and the reporter
+    does not learn their addresses from us. ``own``: keys of the tenant's mailbox addresses."""
+    return tuple(
+        one
+        for one in incident.participants
+        if one.key != incident.reporter.key
+        and can_be_written_to(one)
+        and not _is_ours(one, own)
+        and not mailbox.settings.is_agent(one.key)
+    )
+
+
+def _is_ours(person: Address, own: frozenset[str]) -> bool:
+    """Whether mail to it arrives here (RFC 5233: also with a detail)."""
+    local, _, domain = person.key.rpartition("@")
+    return person.key in own or f"{local.partition('+')[0]}@{domain}" in own
+
+
+def _are_alive(app: App, tenant: str, people: Sequence[Address]) -> None:
+    """Those in copy are left out when it is sent, and that is said; whom it is meant for must get it."""
+    dead = app.answers.undeliverable(tenant, [one.address for one in people])
+    if dead:
+        again = "Send the answer that came back again if the address is good, or name others."
+        raise Invalid([("to", f"Mail to {address} came back ({why}). {again}") for address, why in dead.items()])
+
+
+def _usable(text: str) -> bool:
+    parsed = parse_address(text)
+    return parsed is not None and can_be_written_to(parsed)
 
 
 def _parsed(addresses: Sequence[str]) -> tuple[Address, ...]:
     parsed = (parse_address(one) for one in addresses)
-    return tuple(dict.fromkeys(one for one in parsed if one is not None))
+    return tuple({one.key: one for one in parsed if one is not None}.values())
 
 
-def _answered(app: App, tenant: str, incident: Incident) -> tuple[str, tuple[str, ...]]:
-    """The Message-ID of the last mail that came in, and those before it."""
-    after = max(0, incident.notes_count - LOOK_BACK)
-    notes = app.desk.notes(tenant, incident.number, after, LOOK_BACK)
-    last = next((note for note in reversed(notes) if note.kind is NoteKind.INBOUND and note.mail), None)
-    raw = app.raw.get(tenant, last.mail) if last else None
-    message = parse(raw) if raw is not None else None
-    if message is None or message.message_id is None:
-        return "", ()
-    before = message.references or message.in_reply_to
-    return message.message_id, tuple(id for id in before if id != message.message_id)
+def _is_written(app: App, tenant: str, number: int, note: Note) -> bool:
+    found = app.desk.notes(tenant, number, note.seq - 1, 1)
+    return bool(found) and found[0] == note
 
 
 def _note(app: App, tenant: str, incident: Incident, draft: Draft) -> Note:
@@ -243,7 +272,10 @@ def _note(app: App, tenant: str, incident: Incident, draft: Draft) -> Note:
         refs.append(AttachmentRef(f"note-{seq}-{count}", name, file.content_type, len(file.content), sha256))
     kind = NoteKind.ANSWER if draft.public else NoteKind.INTERNAL
     author = Address(name=draft.author, address="")
-    return Note(seq, kind, author, app.now(), Body(draft.text, attachments=tuple(refs)))
+    now = app.now()
+    # To the millisecond, as it is stored: it is compared with what is read back.
+    created = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return Note(seq, kind, author, created, Body(draft.text, attachments=tuple(refs)))
 
 
 def _with_new(participants: tuple[Address, ...], outbound: Outbound | None) -> tuple[Address, ...]:

@@ -26,8 +26,8 @@ def rescue(app: App) -> int:
 
 
 def heal(app: App) -> int:
-    """Give every mailbox its place in the schedule. How many had none."""
-    return sum(mailboxes.heal_schedule(app, tenant.key) for tenant in app.tenants.all())
+    """Give every mailbox its place in the schedule; those of a disabled tenant have none. How many had none."""
+    return sum(mailboxes.heal_schedule(app, tenant.key) for tenant in app.tenants.all() if not tenant.disabled)
 
 
 def _rescue_tenant(app: App, tenant: str) -> int:

@@ -118,8 +118,8 @@ DISCARDED_BY_PERSON = Reason(
 RETENTION_OVER = Reason(
     "retention_over",
     Outcome.DISCARDED,
-    "Nobody decided about it before the time was over that mail is kept. Its raw mail is gone.",
-    "Ask the sender to write again if it was wanted; look at held mail more often.",
+    "It was held or failed, or a person discarded it, and the time is over that mail is kept. Its raw mail is gone.",
+    "Nothing; if it was wanted, ask the sender to write again.",
 )
 NOT_ON_WHITELIST = Reason(
     "not_on_whitelist",

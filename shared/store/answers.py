@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from shared.mail.address import Address
@@ -16,6 +16,12 @@ from shared.store.raw import Blobs
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Upsert, Value
 
 TABLE = "desk"
+
+NAME_CHARS = 100
+"""Of a recipient's name: as many as are written into a mail."""
+
+REASON_CHARS = 200
+"""Of a server's words about one recipient: with a hundred ordinary addresses they fit into one property."""
 
 
 class TableAnswers:
@@ -100,7 +106,8 @@ def relisted(before: Incident, after: Incident) -> list[Operation]:
 def queued(outbound: Outbound) -> list[Operation]:
     """A new mail on its way out: its row, and its place in the outbox."""
     key = keys.outbound(outbound.incident, outbound.note)
-    return [Insert(key, outbound_values(outbound)), Insert(*_waiting(outbound))]
+    place: list[Operation] = [Insert(*_waiting(outbound))] if outbound.is_open else []
+    return [Insert(key, outbound_values(outbound)), *place]
 
 
 def moved(before: Outbound, after: Outbound) -> list[Operation]:
@@ -134,11 +141,13 @@ def outbound_values(outbound: Outbound) -> dict[str, Value]:
         "to": _people(outbound.to),
         "cc": _people(outbound.cc),
         "answers": outbound.answers,
-        "references": json.dumps(list(outbound.references)),
+        "references": _fitting(outbound.references),
         "state": outbound.state.value,
         "attempts": outbound.attempts,
         "said": rows.short(outbound.said),
-        "refused": json.dumps([[who, rows.short(why)] for who, why in outbound.refused[:100]], ensure_ascii=False),
+        "refused": _fitting([[who, why[:REASON_CHARS]] for who, why in outbound.refused]),
+        "got": _fitting(outbound.got),
+        "claim": outbound.claim,
     }
     times = {"since": outbound.since, "due": outbound.due, "rung": outbound.rung}
     return values | {name: stamp(time) for name, time in times.items() if time is not None}
@@ -163,12 +172,29 @@ def read_outbound(row: Row) -> Outbound:
         attempts=row.number("attempts"),
         said=row.text("said"),
         refused=tuple((who, why) for who, why in json.loads(row.text("refused"))),
+        got=tuple(json.loads(row.text("got") or "[]")),
+        claim=row.text("claim"),
         version=row.etag,
     )
 
 
-def _people(people: Iterable[Address]) -> str:
-    return json.dumps([[one.name[:100], one.address] for one in people], ensure_ascii=False)
+def _people(people: Sequence[Address]) -> str:
+    text = json.dumps([[one.name[:NAME_CHARS], one.address] for one in people], ensure_ascii=False)
+    # Names are a courtesy; who gets it is not.
+    return text if _fits(text) else json.dumps([["", one.address] for one in people], ensure_ascii=False)
+
+
+def _fits(text: str) -> bool:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2 <= rows.MAX_PARTICIPANTS_TEXT
+
+
+def _fitting(items: Sequence[object]) -> str:
+    """As many of them, from the first, as one property holds."""
+    text = json.dumps(list(items), ensure_ascii=False)
+    while not _fits(text):
+        items = items[: len(items) * 9 // 10]
+        text = json.dumps(list(items), ensure_ascii=False)
+    return text
 
 
 def _read_people(text: str) -> tuple[Address, ...]:

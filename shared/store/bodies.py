@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.model.incident import Body
+from shared.model.incident import TEXT_LOST, Body
 from shared.store import rows
 from shared.store.raw import Blobs
 from shared.store.tables import Row, Value
@@ -25,6 +25,6 @@ def read_body(blobs: Blobs, tenant: str, row: Row) -> Body:
     if name := row.text("body_name"):
         content = blobs.read("bodies", f"{tenant}/{name}.json")
         if content is None:
-            return Body("(The text of this note is no longer stored.)")
+            return Body(TEXT_LOST)
         return rows.decode_body(content.decode())
     return rows.decode_body(row.text("body"))

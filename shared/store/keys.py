@@ -1,6 +1,9 @@
 """Row keys of table ``desk``. PartitionKey is the tenant key, so a mistake here cannot reach another tenant.
 
 K:<key id>                              an API key
+KI:<key id>                             it was made with an Idempotency-Key: never again one of this id
+KS:<key id>:<end>:<session id>          a session that was begun with it
+KU:<key id>                             the last day on which it was used
 MB:<mailbox>                            settings
 MC:<mailbox>:<generation>               cursor
 MT:<mailbox>                            token cache of somebody who signed in for it
@@ -58,6 +61,21 @@ def newest_first(time: datetime) -> str:
 def api_key(id: str) -> str:
     """Key of an API key."""
     return f"K:{id}"
+
+
+def api_key_once(id: str) -> str:
+    """Key of the note that an API key of this id was made."""
+    return f"KI:{id}"
+
+
+def api_key_used(id: str) -> str:
+    """Key of when an API key was used last."""
+    return f"KU:{id}"
+
+
+def session(key: str, until: datetime | None = None, id: str = "") -> str:
+    """Key of a session; with less than all, what those of a key, or those that end by then, begin with."""
+    return f"KS:{key}:{stamp(until) if until else ''}{f':{id}' if id else ''}"
 
 
 def mailbox(id: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
@@ -46,7 +48,7 @@ class AzureQueues:
 
     def ring_outbound(self, tenant: str, incident: int, note: int, delay: float = 0) -> None:
         """See ``ports.Queues.ring_outbound``."""
-        self._send("outbound", OutboundBell(tenant, incident, note).encode(), min(round(delay), LONGEST_DELAY))
+        self._send("outbound", OutboundBell(tenant, incident, note).encode(), min(math.ceil(delay), LONGEST_DELAY))
 
     def _send(self, queue: str, text: str, delay: int = 0) -> None:
         try:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.config import ConfigError
 from shared.errors import RowChanged, SecretLost, StoreUnavailable
-from shared.store.tables import Insert, Tables
+from shared.store.tables import Delete, Insert, Tables
 
 TABLE = "tenants"
 PARTITION = "data-key"
@@ -34,9 +34,16 @@ NONCE_BYTES = 12
 class Wrapper(Protocol):
     """A key that never enters storage, and wraps those that do."""
 
-    def wrap(self, key: bytes) -> bytes: ...
+    def wrap(self, key: bytes) -> bytes:
+        """Encrypt a data key of 32 bytes, so that it can be stored. Raises ``StoreUnavailable``."""
+        ...
 
-    def unwrap(self, wrapped: bytes) -> bytes: ...
+    def unwrap(self, wrapped: bytes) -> bytes:
+        """What ``wrap`` encrypted, also before the wrapping key was rotated.
+
+        Raises ``StoreUnavailable``; ``ConfigError`` for what another key has wrapped.
+        """
+        ...
 
 
 class KeyFile:
@@ -102,35 +109,49 @@ class TableSecrets:
     def open(self, tenant: str, mailbox: str, field: str, sealed: str) -> str:
         """See ``ports.Secrets.open``."""
         raw = base64.b64decode(sealed)
-        cipher = AESGCM(self._data_key(tenant))
+        # Reading makes no key: that of a deleted tenant must not come back.
+        cipher = AESGCM(self._data_key(tenant, make=False))
         try:
             return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound_to(tenant, mailbox, field)).decode()
         except InvalidTag:
-            raise SecretLost("The stored password cannot be read any more.", "Give the password again.") from None
+            raise _lost() from None
 
     def app_key(self, purpose: str) -> bytes:
         """See ``ports.Secrets.app_key``."""
         derive = HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode())
         return derive.derive(self._data_key(APP))
 
-    def _data_key(self, owner: str) -> bytes:
-        # No lock: two that make one at the same time end with the one that was stored first.
-        if owner not in self._keys:
-            self._keys[owner] = self._read_or_make(owner)
-        return self._keys[owner]
+    def destroy(self, tenant: str) -> None:
+        """A deleted tenant's data key goes: nobody can read any of its secrets again, whoever kept a copy of them."""
+        self._keys.pop(tenant, None)
+        with suppress(RowChanged):  # there was none, or somebody else was faster
+            self._tables.commit(TABLE, PARTITION, [Delete(tenant)])
 
-    def _read_or_make(self, owner: str) -> bytes:
+    def _data_key(self, owner: str, make: bool = True) -> bytes:
+        # No lock: two that make one at the same time end with the one that was stored first.
+        key = self._keys.get(owner)
+        if key is None:
+            key = self._keys[owner] = self._read_or_make(owner, make)
+        return key
+
+    def _read_or_make(self, owner: str, make: bool) -> bytes:
         # Two processes may make one at the same time: the first to be stored is the one that both use.
         for _ in range(3):
             row = self._tables.get(TABLE, PARTITION, owner)
             if row is not None:
                 return self._wrapper.unwrap(base64.b64decode(row.text("wrapped")))
+            if not make:
+                raise _lost()
             wrapped = base64.b64encode(self._wrapper.wrap(os.urandom(KEY_BYTES))).decode()
             try:
                 self._tables.commit(TABLE, PARTITION, [Insert(owner, {"wrapped": wrapped})])
             except RowChanged:
                 continue
         raise StoreUnavailable("A data key could not be stored.")
+
+
+def _lost() -> SecretLost:
+    return SecretLost("The stored password cannot be read any more.", "Give the password again.")
 
 
 def _bound_to(tenant: str, mailbox: str, field: str) -> bytes:

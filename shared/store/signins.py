@@ -9,6 +9,7 @@ from datetime import datetime
 
 from shared.errors import RowChanged
 from shared.store import keys
+from shared.store.sweeping import remove
 from shared.store.tables import Delete, Insert, Replace, Tables, Where
 
 PARTITION = "sign-in"
@@ -43,6 +44,13 @@ class TableSignIns:
         except RowChanged:
             return None
         return _joined(row.values) if keys.read_stamp(row.text("until")) > now else None
+
+    def sweep(self, now: datetime, most: int) -> int:
+        """Remove those that were begun and can be finished no more; how many."""
+        old = self._tables.query(
+            "tenants", PARTITION, where=[Where("until", "le", keys.stamp(now))], columns=("until",)
+        )
+        return remove(self._tables, "tenants", PARTITION, old, most)
 
     def cache(self, tenant: str, mailbox: str) -> tuple[str, str]:
         """See ``ports.SignIns.cache``."""

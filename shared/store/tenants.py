@@ -1,18 +1,29 @@
-"""Table ``tenants``: partition ``tenant`` holds one row per tenant. API keys lie in the tenant's own partition of
-table ``desk``, so that everything of a tenant is found under its key."""
+"""Table ``tenants``: partition ``tenant`` holds one row per tenant, and one for each that was deleted. API keys and
+their sessions lie in the tenant's own partition of table ``desk``, so that everything of a tenant is found under its
+key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
+from shared.errors import RowChanged
 from shared.ports import ApiKey, Tenant
 from shared.store import keys
-from shared.store.tables import Insert, Replace, Row, Tables
+from shared.store.sweeping import remove
+from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Value
 
 TABLE = "tenants"
 PARTITION = "tenant"
+
+DELETED = "DELETED:"
+"""What the row of a deleted tenant begins with; slugs begin with a small letter, which sorts behind it."""
+FIRST_SLUG = "a"
+
+MOST_ROWS = 10_000
+"""Keys and sessions that one call removes. A key has some dozens of sessions; those left behind open nothing."""
 
 
 class TableTenants:
@@ -37,28 +48,106 @@ class TableTenants:
         self._tables.commit(TABLE, PARTITION, [Insert(slug, values)])
         return tenant, True
 
+    def switch(self, slug: str, disabled: bool) -> None:
+        """See ``ports.Tenants.switch``."""
+        row = self._tables.get(TABLE, PARTITION, slug)
+        if row is None:
+            raise RowChanged("A row is not as it was read.")
+        self._tables.commit(TABLE, PARTITION, [Replace(slug, {**row.values, "disabled": disabled}, row.etag)])
+
+    def remove(self, tenant: Tenant, now: datetime) -> None:
+        """See ``ports.Tenants.remove``."""
+        row = self._tables.get(TABLE, PARTITION, tenant.slug)
+        if row is None or row.text("key") != tenant.key:
+            raise RowChanged("A row is not as it was read.")
+        written_down = {"key": tenant.key, "created": row.text("created"), "deleted": keys.stamp(now)}
+        self._tables.commit(
+            TABLE, PARTITION, [Delete(tenant.slug, row.etag), Insert(f"{DELETED}{tenant.key}", written_down)]
+        )
+        # K:, KI:, KS: and KU:, which are all that begins with this letter.
+        self._sweep(tenant.key, "K", "L")
+
     def all(self) -> Iterator[Tenant]:
         """See ``ports.Tenants.all``."""
-        return (_tenant(row) for row in self._tables.query(TABLE, PARTITION))
+        return (_tenant(row) for row in self._tables.query(TABLE, PARTITION, FIRST_SLUG))
 
-    def add_key(self, tenant: str, key: ApiKey) -> None:
+    def add_key(self, tenant: str, key: ApiKey, once: bool = False) -> None:
         """See ``ports.Tenants.add_key``."""
-        values = {
+        values: dict[str, Value] = {
             "role": key.role,
             "name": key.name,
             "digest": key.digest,
             "created": keys.stamp(key.created),
         }
-        self._tables.commit("desk", tenant, [Insert(keys.api_key(key.id), values)])
+        operations: list[Operation] = [Insert(keys.api_key(key.id), values)]
+        if once:
+            operations.append(Insert(keys.api_key_once(key.id), {"created": keys.stamp(key.created)}))
+        self._tables.commit("desk", tenant, operations)
 
     def key(self, tenant: str, id: str) -> ApiKey | None:
         """See ``ports.Tenants.key``."""
         row = self._tables.get("desk", tenant, keys.api_key(id))
-        if row is None:
-            return None
-        created = keys.read_stamp(row.text("created"))
-        return ApiKey(id, row.text("role"), row.text("name"), row.text("digest"), created)
+        return _api_key(row) if row else None
+
+    def keys(self, tenant: str) -> tuple[ApiKey, ...]:
+        """See ``ports.Tenants.keys``."""
+        used = {_id(row): date.fromisoformat(row.text("day")) for row in self._all_of(tenant, keys.api_key_used(""))}
+        found = (_api_key(row) for row in self._all_of(tenant, keys.api_key("")))
+        return tuple(sorted((replace(key, used=used.get(key.id)) for key in found), key=lambda key: key.created))
+
+    def revoke(self, tenant: str, id: str, besides: str) -> None:
+        """See ``ports.Tenants.revoke``."""
+        operations: list[Operation] = [Delete(keys.api_key(id))]
+        if besides:
+            row = self._tables.get("desk", tenant, keys.api_key(besides))
+            if row is None:
+                raise RowChanged("A row is not as it was read.")
+            # Written as it is: of two that revoke each other, the second finds another version.
+            operations.append(Replace(row.key, row.values, row.etag))
+        self._tables.commit("desk", tenant, operations)
+        with suppress(RowChanged):  # it was never used
+            self._tables.commit("desk", tenant, [Delete(keys.api_key_used(id))])
+        self._sweep(tenant, keys.session(id), keys.session(id) + keys.AFTER)
+
+    def note_use(self, tenant: str, id: str, day: date) -> None:
+        """See ``ports.Tenants.note_use``."""
+        key, values = keys.api_key_used(id), {"day": day.isoformat()}
+        row = self._tables.get("desk", tenant, key)
+        if row is not None and row.text("day") >= values["day"]:
+            return
+        with suppress(RowChanged):  # somebody else has just said it
+            self._tables.commit("desk", tenant, [Insert(key, values) if row is None else Replace(key, values, row.etag)])
+
+    def begin_session(self, tenant: str, key: str, session: str, until: datetime, now: datetime) -> None:
+        """See ``ports.Tenants.begin_session``."""
+        self._sweep(tenant, keys.session(key), keys.session(key, now))
+        self._tables.commit("desk", tenant, [Insert(keys.session(key, until, session), {"begun": keys.stamp(now)})])
+
+    def has_session(self, tenant: str, key: str, session: str, until: datetime) -> bool:
+        """See ``ports.Tenants.has_session``."""
+        return self._tables.get("desk", tenant, keys.session(key, until, session)) is not None
+
+    def end_session(self, tenant: str, key: str, session: str, until: datetime) -> None:
+        """See ``ports.Tenants.end_session``."""
+        with suppress(RowChanged):
+            self._tables.commit("desk", tenant, [Delete(keys.session(key, until, session))])
+
+    def _all_of(self, tenant: str, prefix: str) -> Iterator[Row]:
+        return self._tables.query("desk", tenant, prefix, prefix + keys.AFTER)
+
+    def _sweep(self, tenant: str, start: str, end: str) -> None:
+        remove(self._tables, "desk", tenant, self._tables.query("desk", tenant, start, end), MOST_ROWS)
 
 
 def _tenant(row: Row) -> Tenant:
-    return Tenant(row.key, row.text("key"), row.text("name"), keys.read_stamp(row.text("created")))
+    created = keys.read_stamp(row.text("created"))
+    return Tenant(row.key, row.text("key"), row.text("name"), created, row.flag("disabled"))
+
+
+def _api_key(row: Row) -> ApiKey:
+    created = keys.read_stamp(row.text("created"))
+    return ApiKey(_id(row), row.text("role"), row.text("name"), row.text("digest"), created)
+
+
+def _id(row: Row) -> str:
+    return row.key.partition(":")[2]

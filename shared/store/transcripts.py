@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from shared.store import keys
+from shared.store.sweeping import remove
 from shared.store.tables import Delete, Operation, Row, Tables, Upsert, Where
 
 TABLE = "desk"
@@ -38,6 +39,12 @@ class TableTranscripts:
         """See ``ports.Transcripts.forget``."""
         while rows := self._rows(tenant, mailbox)[:DELETE_AT_ONCE]:
             self._tables.commit(TABLE, tenant, [Delete(row.key) for row in rows])
+
+    def sweep(self, tenant: str, now: datetime, most: int) -> int:
+        """Remove those older than a day of all mailboxes, also of those that are not polled any more; how many."""
+        where = [Where("at", "le", keys.stamp(now - KEPT_FOR))]
+        old = self._tables.query(TABLE, tenant, "X:", "X:" + keys.AFTER, where, columns=("at",))
+        return remove(self._tables, TABLE, tenant, old, most)
 
     def read(self, tenant: str, mailbox: str, now: datetime) -> list[str]:
         """See ``ports.Transcripts.read``."""

@@ -8,8 +8,8 @@ from shared.ports import App
 from shared.web import problems
 from shared.web.callers import House, Sessions
 from shared.web.edge import Edge
-from shared.web.pages import conversation, inbox, ledger, microsoft, signin, static
-from shared.web.routers import discover, health, incidents, mail, mailboxes, tenants
+from shared.web.pages import conversation, inbox, ledger, microsoft, signin, static, writing
+from shared.web.routers import discover, health, incidents, mail, mailboxes, notes, tenants
 
 API_VERSION = "1"
 """Of the interface, not of the program: which program runs here is nobody's business."""
@@ -43,8 +43,8 @@ def build(app: App, admin_key: str) -> FastAPI:
     web.state.house = House(app, admin_key, Sessions(app))
     web.add_middleware(Edge)
     problems.install(web)
-    for router in (mailboxes, discover, incidents, mail, tenants, health):
+    for router in (mailboxes, discover, incidents, notes, mail, tenants, health):
         web.include_router(router.router, responses=problems.RESPONSES)
-    for page in (inbox, conversation, ledger, signin, microsoft, static):
+    for page in (inbox, conversation, writing, ledger, signin, microsoft, static):
         web.include_router(page.router, include_in_schema=False)
     return web

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from pathlib import PurePath
 
@@ -11,13 +12,21 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import log
+from shared.flows import reply
 from shared.web import problems
 
 MAX_BODY_BYTES = 1_000_000
-"""The longest whitelist is 30,000 characters; nothing that is sent here needs a tenth of this."""
+"""The longest whitelist is 30,000 characters; nothing but an answer with files needs a tenth of this."""
+
+MAX_NOTE_BYTES = reply.MAX_FILES_BYTES * 4 // 3 + 4_000_000
+"""Of an answer: its files in base64 (a third more), its text with every character escaped (12 bytes each, 2.4 MB), and
+the rest."""
+
+_NOTES = re.compile(r"/(?:api/)?incidents/[^/]+/notes")
+"""Where answers are sent to."""
 
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
@@ -28,7 +37,11 @@ HSTS = "max-age=31536000"
 
 
 class TooLarge(Exception):
-    """The request's body is over the limit."""
+    """The request's body is over the limit, in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
 
 
 class Edge:
@@ -47,8 +60,8 @@ class Edge:
             scope = {**scope, "method": "GET"}
         try:
             await self.app(scope, await _bounded(scope, receive), answer.send)
-        except TooLarge:
-            response = problems.answer(Request(scope), problems.TOO_LARGE)
+        except TooLarge as error:
+            response = problems.answer(Request(scope), problems.too_large(error.limit))
             await response(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - the last resort: nothing may leave with details in it
             _log_fault(error)
@@ -77,7 +90,8 @@ class _Answer:
 
     def _secure(self, headers: MutableHeaders) -> None:
         is_page = headers.get("content-type", "").startswith("text/html")
-        headers["content-security-policy"] = PAGE_POLICY if is_page else DATA_POLICY
+        # A mail shown as HTML brings a stricter one of its own.
+        headers.setdefault("content-security-policy", PAGE_POLICY if is_page else DATA_POLICY)
         headers["x-content-type-options"] = "nosniff"
         # Not "no-referrer": with it browsers say "Origin: null" on our own forms, and where they send no
         # Sec-Fetch-Site (plain http) nobody could sign in (Fetch standard, "append a request Origin header").
@@ -96,10 +110,11 @@ def is_https(scope: Scope) -> bool:
 
 
 async def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """The body read whole (Azure's worker hands it over whole anyway) and at most ``MAX_BODY_BYTES``."""
+    """The body read whole (Azure's worker hands it over whole anyway) and at most as large as its address takes."""
+    limit = _limit(scope)
     declared = Headers(scope=scope).get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
-        raise TooLarge
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        raise TooLarge(limit)
     body = bytearray()
     more = True
     while more:
@@ -108,8 +123,8 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
             break
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge
+        if len(body) > limit:
+            raise TooLarge(limit)
     whole: Message | None = {"type": "http.request", "body": bytes(body), "more_body": False}
 
     async def receive_whole() -> Message:
@@ -120,6 +135,11 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
         return message
 
     return receive_whole
+
+
+def _limit(scope: Scope) -> int:
+    is_note = scope["method"] == "POST" and _NOTES.fullmatch(scope["path"])
+    return MAX_NOTE_BYTES if is_note else MAX_BODY_BYTES
 
 
 def _log_fault(error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""If-Match and If-None-Match of requests that change a mailbox (RFC 9110, 13.1)."""
+"""If-Match and If-None-Match of requests that change a mailbox or an incident (RFC 9110, 13.1)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from fastapi import Header
 
 from shared.errors import Conflict, NotFound
 from shared.flows import mailboxes as flow
+from shared.model.incident import Incident
 from shared.model.mailbox import Mailbox
 from shared.ports import App
+from shared.web.shapes import incident as incidents
 from shared.web.shapes.mailbox import etag
 
+IncidentMatch = Annotated[str | None, Header(alias="If-Match", description="The ETag of the incident that you read.")]
 IfMatch = Annotated[str | None, Header(description="The ETag of the settings that you read.")]
 IfNoneMatch = Annotated[str | None, Header(description="* to create a mailbox and change none.")]
 
 
 class Changed(Conflict):
-    """The settings are not those that the caller means."""
+    """What is to be changed is not as the caller means it."""
 
     status = 412
 
@@ -46,6 +49,21 @@ def refuse_known(app: App, tenant: str, mailbox: str, if_none_match: str | None)
 def changed() -> Changed:
     """What somebody is told whose If-Match does not hold."""
     return Changed("Somebody changed this mailbox meanwhile.", "Read it again and repeat your change.")
+
+
+def incident_read(incident: Incident, if_match: str | None) -> str | None:
+    """The version that must still be there for the caller's If-Match; None when there is no such header. Raises
+    ``Changed``."""
+    if if_match is None:
+        return None
+    if not _names(if_match, incidents.etag(incident)):
+        raise incident_changed()
+    return incident.version
+
+
+def incident_changed() -> Changed:
+    """What somebody is told whose If-Match does not hold."""
+    return Changed("Somebody changed this incident meanwhile.", "Read it again, then repeat what you did.")
 
 
 def _current(app: App, tenant: str, mailbox: str) -> Mailbox | None:

@@ -67,7 +67,6 @@ class Trouble:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-TOO_LARGE = Trouble(413, "too_large", "The request is larger than 1 MB.", "Send less at once.")
 OUR_FAULT = Trouble(
     500,
     "our_fault",
@@ -81,6 +80,12 @@ NOT_JSON = Trouble(
     "Send JSON with the header Content-Type: application/json.",
 )
 BAD_JSON = Trouble(400, "bad_json", "The request's body is not JSON.", "Send one JSON object in UTF-8.")
+NOT_A_NOTE = Trouble(
+    415,
+    "not_a_note",
+    "The request's body is neither JSON nor a form.",
+    "Send JSON (Content-Type: application/json) or multipart/form-data.",
+)
 NO_SUCH_PAGE = Trouble(404, "not_found", "There is nothing at this address.", "Check the address.")
 CHANGED_MEANWHILE = Trouble(
     409, "conflict", "Somebody changed this at the same moment.", "Read it again and repeat your change."
@@ -93,6 +98,12 @@ STORAGE_AWAY = Trouble(
     # Storage that is away is mostly back within seconds.
     headers=(("Retry-After", "5"),),
 )
+
+
+def too_large(limit: int) -> Trouble:
+    """A body of more than ``limit`` bytes."""
+    said = f"The request is larger than {limit // 1_000_000} MB."
+    return Trouble(413, "too_large", said, "Send less at once.")
 
 
 def install(web: FastAPI) -> None:
@@ -186,6 +197,8 @@ def _from_status(error: HTTPException) -> Trouble:
         return BAD_JSON
     if error.status_code == 404:
         return NO_SUCH_PAGE
+    if error.status_code == 415:
+        return NOT_A_NOTE
     if error.status_code == 405:
         return Trouble(405, "no_such_method", "This address does not take that method.", "", (), _with_head(headers))
     return Trouble(error.status_code, "refused", HTTPStatus(error.status_code).phrase + ".", "", (), headers)

@@ -25,12 +25,13 @@ _WORDS = {
     "bool_parsing": "Give true or false.",
     "literal_error": "Give one of: {expected}.",
     "enum": "Give one of: {expected}.",
+    "list_type": "Give a list.",
     "model_type": "Give a JSON object.",
     "model_attributes_type": "Give a JSON object.",
     "dict_type": "Give a JSON object.",
 }
 
-OWN = frozenset({"field", "whitelist", "control", "host", "email", "secret", "mailbox_id", "cursor"})
+OWN = frozenset({"field", "whitelist", "control", "host", "email", "secret", "mailbox_id", "cursor", "base64"})
 """Types of errors that our own models raise: their words are for tenants already."""
 
 

@@ -63,7 +63,19 @@ def _with_mailboxes(azurite: Azurite, tmp_path: Path, count: int) -> list[str]:
 def test_every_function_is_indexed_and_can_be_invoked(tmp_path: Path) -> None:
     with Azurite(None) as azurite:
         result = _run(azurite.connection_string, tmp_path)
-    names = {"sweep", "poll_mailbox", "convert", "give_up", "rescue", "heal", "api", "oauth", "pages"}
+    names = {
+        "sweep",
+        "poll_mailbox",
+        "convert",
+        "give_up",
+        "send",
+        "send_gave_up",
+        "rescue",
+        "heal",
+        "incinerate",
+        "watch",
+    }
+    names |= {"api", "oauth", "pages"}
     assert set(result["functions"]) == names
     assert {name: one["error"] for name, one in result["invoked"].items() if not one["ok"]} == {}
     assert result["health"]["status"] == 200

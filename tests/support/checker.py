@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from shared.model.incident import NoteKind
+from shared.model.outbound import SendKind, SendState
 from shared.model.reason import BY_CODE, Outcome
 from shared.store import keys
 from shared.store.raw import Blobs
@@ -53,7 +54,7 @@ class Stored:
 def violations(tables: Tables, blobs: Blobs, tenant: str) -> list[str]:
     """Everything that is wrong; empty when all is well."""
     stored = Stored(tables, blobs, tenant)
-    return [*_mails(stored), *_ledger(stored), *_incidents(stored), *_notes(stored), *_index(stored)]
+    return [*_mails(stored), *_ledger(stored), *_incidents(stored), *_notes(stored), *_index(stored), *_outbox(stored)]
 
 
 def _mails(stored: Stored) -> Iterator[str]:
@@ -137,6 +138,24 @@ def _notes(stored: Stored) -> Iterator[str]:
             content = stored.blobs.read("attachments", f"{stored.tenant}/{ref[4]}")
             if content is None or hashlib.sha256(content).hexdigest() != ref[4]:
                 yield f"an attachment of note {key} is gone"
+
+
+def _outbox(stored: Stored) -> Iterator[str]:
+    """Each mail that goes out sends one note; what is still going to happen stands in the outbox, and nothing else."""
+    mails, notes = stored.rows("O"), stored.rows("N")
+    open_ = {key for key, row in mails.items() if row.text("state") in (SendState.QUEUED, SendState.SENDING)}
+    if open_ != set(stored.rows("OP")):
+        yield f"the outbox and the mails that wait differ: {sorted(open_ ^ set(stored.rows('OP')))}"
+    for key, row in mails.items():
+        if key != f"{row.number('incident'):010d}:{row.number('note'):06d}":
+            yield f"mail out {key} says that it sends another note"
+        if key not in notes:
+            yield f"mail out {key} sends a note that is not there"
+        elif (row.text("kind") == SendKind.NOTIFICATION) is (notes[key].text("kind") == NoteKind.ANSWER):
+            yield f"mail out {key} is a {row.text('kind')} of a note {notes[key].text('kind')}"
+    written_here = {key for key, note in notes.items() if note.text("kind") == NoteKind.ANSWER and _is_ours(note)}
+    if unsent := written_here - set(mails):
+        yield f"answers {sorted(unsent)} are not sent by any mail"
 
 
 def _index(stored: Stored) -> Iterator[str]:

@@ -15,15 +15,17 @@ class MemoryPost:
     """What was sent, and what is to go wrong.
 
     ``sent``: mail, sender, and who got it. ``closed_with``: at connecting; ``refuses_to_send``: in ``may_send``;
-    ``refuses_mail``: in ``send``; ``dies_after_taking``: in ``send``, once the mail has been taken.
+    ``refuses_mail``: in ``send``; ``dies_after_taking``: in ``send``, once the mail has been taken; ``leaves_with``: at
+    saying goodbye.
     """
 
     sent: list[tuple[bytes, str, tuple[str, ...]]] = field(default_factory=list)
     refuses: dict[str, Refusal] = field(default_factory=dict)
-    closed_with: InboundError | None = None
+    closed_with: BaseException | None = None
     refuses_to_send: InboundError | None = None
-    refuses_mail: InboundError | None = None
-    dies_after_taking: InboundError | None = None
+    refuses_mail: BaseException | None = None
+    dies_after_taking: BaseException | None = None
+    leaves_with: InboundError | None = None
 
 
 class MemoryCourier:
@@ -40,7 +42,8 @@ class MemoryCourier:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        return None
+        if self._post.leaves_with:
+            raise self._post.leaves_with
 
     def may_send(self) -> None:
         if self._post.refuses_to_send:

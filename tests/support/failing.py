@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from shared.errors import StoreUnavailable
-from shared.model.doorbell import InboundBell, PollBell
+from shared.model.doorbell import InboundBell, OutboundBell, PollBell
 from shared.store.raw import Blobs
 from shared.store.tables import Operation, Row, Tables, Where
 from tests.support.memory import MemoryQueues
 
 Result = TypeVar("Result")
 
-Kind = Literal["before", "after", "outage"]
-"""before: the operation does not happen. after: it happens and its answer is lost. outage: from it on, none happens."""
+Kind = Literal["before", "after", "outage", "again"]
+"""before: the operation does not happen. after: it happens and its answer is lost. outage: from it on, none happens.
+again: it happens, its answer is lost, and the SDK tries again by itself, as Azure's does: it meets its own write."""
 
 
 @dataclass
@@ -49,6 +50,9 @@ class Fault:
         if hit and self.instead is not None:
             self.armed = False
             self.instead()
+            return operation()
+        if self.instead is None and hit and self.kind == "again":
+            operation()
             return operation()
         if self.instead is None and hit and self.kind == "after":
             operation()
@@ -113,3 +117,6 @@ class FailingQueues(MemoryQueues):
 
     def ring_poll(self, tenant: str, mailbox: str) -> None:
         self.fault.around(lambda: self.polls.append(PollBell(tenant, mailbox).encode()))
+
+    def ring_outbound(self, tenant: str, incident: int, note: int, delay: float = 0) -> None:
+        self.fault.around(lambda: self.outbound.append(OutboundBell(tenant, incident, note).encode()))

@@ -52,6 +52,20 @@ def test_an_address_that_is_missing_is_named(missing: str) -> None:
         ("DEDICATED_TIMERS", ""),
         ("DEDICATED_TIMERS", "٣"),
         ("DEDICATED_TIMERS", "9" * 5000),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", ""),
+        ("RETENTION_DAYS", "30d"),
+        ("RETENTION_DAYS", "36501"),
+        ("RETENTION_DAYS", "9" * 5000),
+        ("KEY_VAULT_KEY", "desk"),
+        ("KEY_VAULT_KEY", "http://desk.vault.azure.net/keys/wrapping"),
+        ("KEY_VAULT_KEY", "https://desk.vault.azure.net"),
+        ("KEY_VAULT_KEY", "https://desk.vault.azure.net/secrets/wrapping"),
+        ("KEY_VAULT_KEY", "https://desk.vault.azure.net/keys/wrapping?x=1"),
+        ("KEY_VAULT_KEY", "https://desk.vault.azure.net/keys/wrapping/../other"),
+        ("KEY_VAULT_KEY", "https://desk.vault.azure.net.evil.example/keys/wrapping"),
+        ("KEY_VAULT_KEY", "https://evil.example/.vault.azure.net/keys/wrapping"),
+        ("KEY_VAULT_KEY", "https://me@desk.vault.azure.net/keys/wrapping"),
         ("ALLOW_ADDRESSES", "10.0.0.0/33"),
         ("ALLOW_ADDRESSES", "10.1.2.3/16"),
         ("ALLOW_ADDRESSES", "imap.example.com"),
@@ -86,3 +100,27 @@ def test_everything_else_is_read_as_it_is() -> None:
     )
     assert (config.api_admin_key, config.key_file, config.mail_ca_file) == ("x" * 16, "/k", "/ca")
     assert config.allow_addresses == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
+
+
+VERSION = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "host", ["vault.azure.net", "vault.azure.cn", "vault.usgovcloudapi.net", "managedhsm.azure.net"]
+)
+@pytest.mark.parametrize("rest", ["", f"/{VERSION}", "/"])
+def test_the_key_may_lie_in_any_cloud_with_or_without_a_version(host: str, rest: str) -> None:
+    url = f"https://desk-1.{host}/keys/wrapping{rest}"
+    assert read({**GOOD, "KEY_VAULT_KEY": f" {url} "}).key_vault_key == url.rstrip("/")
+
+
+def test_of_two_wrapping_keys_none_is_guessed() -> None:
+    both = {**GOOD, "KEY_FILE": "/k", "KEY_VAULT_KEY": "https://desk.vault.azure.net/keys/wrapping"}
+    with pytest.raises(ConfigError, match=r"KEY_FILE.*KEY_VAULT_KEY"):
+        read(both)
+
+
+@pytest.mark.parametrize("days", [0, 1, 30, 36_500])
+def test_mail_is_kept_for_as_many_days_as_it_is_set_to(days: int) -> None:
+    assert read({**GOOD, "RETENTION_DAYS": str(days)}).retention_days == days
+    assert read(GOOD).retention_days == 0

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.model import whitelist
+from shared.model.incident import Status
 from shared.model.mailbox import Mailbox
-from shared.model.reason import Outcome
-from shared.model.schedule import Slot
 from shared.ports import App
+from shared.web import search
 from shared.web.callers import Member, TheApp
-from shared.web.pages import render
-from shared.web.shapes.lists import DEFAULT_LIMIT, IncidentPlace
+from shared.web.pages import render, standing
+from shared.web.shapes.lists import IncidentQuery
 
 router = APIRouter()
-
-MOST_HELD = 100
-"""Held mails are counted up to here: it is asked every ten seconds, and beyond it the number changes nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A mailbox as the page shows it. ``state``: ok, new, failing, paused or disabled. ``held``: how many mails are,
-    up to ``MOST_HELD``."""
+    up to ``standing.MOST_HELD``."""
 
     id: str
     address: str
@@ -41,32 +38,53 @@ class Shown:
 
 
 @router.get("/")
-def inbox(request: Request, app: TheApp, caller: Member, after: IncidentPlace = "") -> Response:
-    """The list of incidents."""
-    page = app.desk.incidents(caller.tenant, None, None, None, after, DEFAULT_LIMIT)
+def inbox(request: Request, app: TheApp, caller: Member, query: Annotated[IncidentQuery, Query()]) -> Response:
+    """The list of incidents, all of them or some."""
+    found = search.incidents(app, caller.tenant, query)
     mailboxes = app.mailboxes.all(caller.tenant)
-    held = _held(app, caller.tenant, mailboxes) if not after else {}
+    chosen = _chosen(query)
+    with_mailboxes = not chosen and not query.after
+    held = standing.held(app, caller.tenant, mailboxes) if with_mailboxes else {}
     return render.page(
         request,
         "inbox.html",
         caller=caller,
-        incidents=page.items,
-        older=page.next,
-        is_first=not after,
-        mailboxes=[_shown(app, mailbox, held.get(mailbox.id, 0)) for mailbox in mailboxes],
-        most_held=MOST_HELD,
+        incidents=found.items,
+        searched=found.searched,
+        older=_address(chosen | {"after": found.next}) if found.next else None,
+        newest=_address(chosen),
+        is_first=not query.after,
+        is_all=not chosen,
+        query=query,
+        link=lambda status: _address(chosen | {"status": status}),
+        statuses=tuple(Status),
+        groups=_offered({mailbox.settings.group for mailbox in mailboxes}, query.group),
+        ids=_offered({mailbox.id for mailbox in mailboxes}, query.mailbox),
+        mailboxes=[_shown(app, mailbox, held.get(mailbox.id, 0)) for mailbox in mailboxes] if with_mailboxes else [],
+        most_held=standing.MOST_HELD,
     )
 
 
-def _held(app: App, tenant: str, mailboxes: Iterable[Mailbox]) -> Mapping[str, int]:
-    """Held mails by mailbox, each up to ``MOST_HELD``."""
-    newest = app.desk.ledger(tenant, Outcome.HELD, None, None, "", MOST_HELD)
-    if newest.next is None:
-        return Counter(mail.mailbox for mail in newest.items)
-    return {
-        mailbox.id: len(app.desk.ledger(tenant, Outcome.HELD, None, mailbox.id, "", MOST_HELD).items)
-        for mailbox in mailboxes
+def _chosen(query: IncidentQuery) -> dict[str, str]:
+    """The filters that are set, as an address names them."""
+    fields = {
+        "status": query.status,
+        "group": query.group,
+        "mailbox": query.mailbox,
+        "reporter": query.reporter,
+        "q": query.q,
     }
+    return {name: str(value) for name, value in fields.items() if value}
+
+
+def _address(fields: Mapping[str, str | None]) -> str:
+    said = urlencode({name: value for name, value in fields.items() if value})
+    return f"/?{said}" if said else "/"
+
+
+def _offered(known: set[str], chosen: str | None) -> list[str]:
+    """What the list can be narrowed to; incidents of a group or mailbox that is gone are still there."""
+    return sorted(known | {chosen} if chosen else known)
 
 
 def _shown(app: App, mailbox: Mailbox, held: int) -> Shown:
@@ -76,20 +94,9 @@ def _shown(app: App, mailbox: Mailbox, held: int) -> Shown:
         id=mailbox.id,
         address=settings.email or settings.username,
         group=settings.group,
-        state=_state(mailbox, slot),
+        state=standing.state(mailbox, slot),
         message=slot.error_message if slot else "",
         fix=slot.error_fix if slot else "",
         blocks_everyone=settings.whitelist_enabled and not whitelist.entries(settings.whitelist),
         held=held,
     )
-
-
-def _state(mailbox: Mailbox, slot: Slot | None) -> str:
-    # Not ``flows.mailboxes.status``: it counts mail as well, too much for what is asked every ten seconds.
-    if not mailbox.settings.enabled:
-        return "disabled"
-    if slot is None or slot.last_poll is None:
-        return "new"
-    if slot.paused:
-        return "paused"
-    return "failing" if slot.failures else "ok"

@@ -54,20 +54,32 @@ def _environment() -> Environment:
 _ENVIRONMENT = _environment()
 
 
+def _version() -> str:
+    """Names what all pages look like: it changes with the templates and the static files."""
+    folder = Path(__file__).parent
+    files = sorted([*(folder / "templates").iterdir(), *(folder / "static").iterdir()])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
+
+
+VERSION = _version()
+
+
 def page(
     request: Request,
     template: str,
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    tag: str = "",
     **values: Any,
 ) -> Response:
-    """A template as an answer. With ``caller`` among the values it shows the navigation."""
+    """A template as an answer. With ``caller`` among the values it shows the navigation. ``tag``: an entity tag that
+    is known without the page; else it is made of the page."""
     html = _ENVIRONMENT.get_template(template).render({"caller": None, **values}).encode()
     if status != 200:
         return HTMLResponse(html, status, dict(headers or {}))
     # The script of the lists asks again and again; mostly nothing has changed.
-    tag = f'"{hashlib.sha256(html).hexdigest()[:32]}"'
+    tag = tag or f'"{hashlib.sha256(html).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag})
     return HTMLResponse(html, status, {"ETag": tag, **(headers or {})})

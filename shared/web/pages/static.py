@@ -28,6 +28,11 @@ def address(name: str) -> str:
     return _ADDRESSES[name]
 
 
+def read(name: str) -> str:
+    """The text of a file that goes into a document of its own."""
+    return (_FOLDER / name).read_text()
+
+
 @router.get("/{name}")
 def get_file(name: str) -> Response:
     """A file by its name with the hash of its content."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from shared.errors import NotFound
 from shared.flows import held
 from shared.flows.tenants import Caller
 from shared.web import lookup
 from shared.web.callers import NEEDS_KEY, Admin, Member, TheApp
+from shared.web.download import FILE, download
 from shared.web.shapes.lists import Listed, MailQuery, listed
 from shared.web.shapes.mail import MailExplained, MailOut, Released, mail_explained, mail_out
 
@@ -31,6 +32,14 @@ def list_mail(app: TheApp, caller: Member, query: Annotated[MailQuery, Query()])
 def explain_mail(id: str, app: TheApp, caller: Member) -> MailExplained:
     """One mail, with the rules that were tried and what each of them said."""
     return mail_explained(held.get(app, caller.tenant, known(id)))
+
+
+@router.get("/{id}/raw", response_class=Response, responses=FILE)
+def get_raw_mail(id: str, app: TheApp, caller: Member) -> Response:
+    """The untouched mail (.eml), whatever became of it, always as a download. Of mail that is too large only the
+    headers are kept."""
+    mail = held.get(app, caller.tenant, known(id))
+    return download(lookup.raw_of_mail(app, caller.tenant, mail), f"mail-{mail.id[:8]}.eml")
 
 
 @router.post("/{id}/release")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 from fastapi.responses import PlainTextResponse
 
 from shared.errors import Conflict, Invalid, NotFound
@@ -27,8 +28,16 @@ from shared.web.shapes.polling import (
     status_out,
 )
 from shared.web.shapes.whatif import WhatIfIn, WhatIfOut, what_if_out
+from shared.web.told import NDJSON, ToldProbe
 
 router = APIRouter(prefix="/api/mailboxes", tags=["mailboxes"], dependencies=[NEEDS_KEY])
+
+_TOLD: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The report; or, where it is asked for, the steps as they happen and the report as last line.",
+        "content": {NDJSON: {"schema": {"type": "string"}}},
+    }
+}
 
 
 @router.get("")
@@ -90,18 +99,28 @@ def poll_mailbox(mailbox: str, app: TheApp, caller: Admin) -> Queued:
     return Queued()
 
 
-@router.post("/{mailbox}/test")
-def probe_mailbox(mailbox: str, app: TheApp, caller: Admin, body: ProbeIn | None = None) -> ProbeOut:
+@router.post("/{mailbox}/test", response_model=ProbeOut, responses=_TOLD)
+def probe_mailbox(
+    mailbox: str,
+    app: TheApp,
+    caller: Admin,
+    body: ProbeIn | None = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",
+) -> ProbeOut | Response:
     """Test Settings: the steps of a poll, one by one, on these settings or (without a body) on the saved ones.
 
-    It changes nothing in the mailbox. What fails says why, and what to do.
+    It changes nothing in the mailbox. What fails says why, and what to do. With `Accept: application/x-ndjson` each
+    step is a line as it begins and as it ends, and the report is the last line.
     """
     _known(mailbox)
     if body is None:
         tested = flow.get(app, caller.tenant, mailbox)
     else:
         tested = flow.draft(app, caller.tenant, mailbox, body.settings(), body.secrets())
-    return probe_out(probe(app, tested, body.other_address if body else ""))
+    other = body.other_address if body else ""
+    if NDJSON in accept:
+        return ToldProbe(lambda tell: probe(app, tested, other, tell))
+    return probe_out(probe(app, tested, other))
 
 
 @router.post("/{mailbox}/what-if")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +11,7 @@ from pydantic import BaseModel
 
 from shared.mail.address import Address
 from shared.model import incident as desk
+from shared.model.outbound import Outbound, SendKind, SendState
 
 NOTES_PER_PAGE = 100
 """Notes of one answer; longer incidents are paged by ``notes_after``."""
@@ -48,10 +51,15 @@ class AttachmentOut(BaseModel):
 
 
 class Delivery(BaseModel):
-    """How sending an answer goes."""
+    """How sending goes of the mail that a note is sent by. ``kind``: an agent's answer, the acknowledgement of a new
+    incident, or a word to the agents. ``state``: queued, sending, sent, failed, in_doubt (it may have been sent:
+    nobody knows) or bounced (it came back). ``detail``: why, or who did not get it."""
 
-    state: str
+    kind: SendKind
+    state: SendState
     detail: str
+    to: list[Person]
+    cc: list[Person]
 
 
 class NoteOut(BaseModel):
@@ -83,13 +91,21 @@ def incident_out(incident: desk.Incident) -> IncidentOut:
     return IncidentOut(**_incident(incident))
 
 
-def incident_with_notes(incident: desk.Incident, notes: tuple[desk.Note, ...], more: bool) -> IncidentWithNotes:
-    """An incident with some of its notes; ``more``: there are others after them."""
+def incident_with_notes(
+    incident: desk.Incident, notes: tuple[desk.Note, ...], more: bool, outbounds: Mapping[int, Outbound]
+) -> IncidentWithNotes:
+    """An incident with some of its notes; ``more``: there are others after them; ``outbounds``: the mails that send
+    them."""
     return IncidentWithNotes(
         **_incident(incident),
-        notes=[_note(note) for note in notes],
+        notes=[note_out(note, outbounds.get(note.seq)) for note in notes],
         notes_next=notes[-1].seq if more and notes else None,
     )
+
+
+def etag(incident: desk.Incident) -> str:
+    """A strong entity tag of how the incident stands and of which notes it has (RFC 9110, 8.8.3)."""
+    return f'"{hashlib.sha256(incident.version.encode()).hexdigest()[:32]}"'
 
 
 def _incident(incident: desk.Incident) -> dict[str, Any]:
@@ -108,7 +124,8 @@ def _incident(incident: desk.Incident) -> dict[str, Any]:
     }
 
 
-def _note(note: desk.Note) -> NoteOut:
+def note_out(note: desk.Note, outbound: Outbound | None) -> NoteOut:
+    """A note, and how the mail does that sends it."""
     return NoteOut(
         seq=note.seq,
         kind=note.kind,
@@ -123,7 +140,17 @@ def _note(note: desk.Note) -> NoteOut:
         ],
         mail=note.mail or None,
         marks=list(note.marks),
-        delivery=None,
+        delivery=_delivery(outbound) if outbound else None,
+    )
+
+
+def _delivery(outbound: Outbound) -> Delivery:
+    return Delivery(
+        kind=outbound.kind,
+        state=outbound.state,
+        detail=outbound.said,
+        to=[_person(one) for one in outbound.to],
+        cc=[_person(one) for one in outbound.cc],
     )
 
 

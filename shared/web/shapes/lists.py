@@ -28,19 +28,26 @@ class Listed(BaseModel, Generic[Shown]):
     next: str | None = None
 
 
+class Searched(Listed[Shown], Generic[Shown]):
+    """Some items of a list in which words were looked for. A page may be short, or empty, and still have a ``next``:
+    one request looks through so many only. ``searched``: how many, null when that was not needed."""
+
+    searched: int | None = None
+
+
 def listed(page: Page[Item], show: Callable[[Item], Shown]) -> Listed[Shown]:
     """A page of the desk as an answer."""
     return Listed(items=[show(item) for item in page.items], next=page.next)
 
 
-def _none_if_empty(value: object) -> object:
-    # ?status= is what a form sends for "any".
+def none_if_empty(value: object) -> object:
+    """``?status=`` is what a form sends for "any"."""
     return None if value == "" else value
 
 
 Filter = Annotated[
     Annotated[str, StringConstraints(max_length=200)] | None,
-    BeforeValidator(_none_if_empty),
+    BeforeValidator(none_if_empty),
 ]
 
 
@@ -78,19 +85,22 @@ class Paging(BaseModel):
 
 
 class IncidentQuery(Paging):
-    """Which incidents."""
+    """Which incidents. ``reporter``: an address. ``q``: a number, or words that all stand in the subject or in the
+    names and addresses of who takes part."""
 
     after: IncidentPlace = ""
-    status: Annotated[Status | None, BeforeValidator(_none_if_empty)] = None
+    status: Annotated[Status | None, BeforeValidator(none_if_empty)] = None
     mailbox: Filter = None
     group: Filter = None
+    reporter: Annotated[str, StringConstraints(max_length=320)] = ""
+    q: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 class MailQuery(Paging):
     """Which mails."""
 
     after: MailPlace = ""
-    outcome: Annotated[Outcome | None, BeforeValidator(_none_if_empty)] = None
+    outcome: Annotated[Outcome | None, BeforeValidator(none_if_empty)] = None
     reason: Filter = None
     mailbox: Filter = None
 

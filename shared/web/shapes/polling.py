@@ -27,13 +27,13 @@ class LastError(BaseModel):
 
 
 class ProbeStepOut(BaseModel):
-    """One step of a settings test. ``field``: the input that is to blame, or empty. A step that is ok and has a
+    """One step of a settings test. ``state`` is running only where a test is told as it happens. ``field``: the input that is to blame, or empty. A step that is ok and has a
     ``code`` is a warning, such as ``over_privileged``: mail works, and ``cause`` and ``fix`` say what to do all the
     same."""
 
     name: str
     title: str
-    state: Literal["ok", "failed", "skipped"]
+    state: Literal["running", "ok", "failed", "skipped"]
     ms: int
     detail: str
     code: str

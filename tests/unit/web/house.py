@@ -9,11 +9,14 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.exceptions import StarletteDeprecationWarning
 
-from shared.flows import tenants
+from shared.flows import reply, send, tenants
+from shared.flows.reply import Draft
 from shared.mail.address import Address
 from shared.model import reason
+from shared.model.doorbell import OutboundBell
 from shared.model.inbound import Decision, Filing, Inbound, Kept, Step
 from shared.model.incident import AttachmentRef, Body, Incident
+from shared.model.outbound import SendState, ended
 from shared.model.reason import Reason
 from shared.ports import App
 from shared.web.app import build
@@ -88,6 +91,7 @@ class House:
         quoted: str = "",
         html: str = "",
         files: tuple[tuple[str, str, bytes], ...] = (),
+        inline: bool = False,
         join: Incident | None = None,
         related: tuple[int, ...] = (),
         raw: bytes = b"Subject: Printer on fire\r\n\r\nIt burns.\r\n",
@@ -104,7 +108,15 @@ class House:
         self.app.raw.keep(owner, id, raw)
         self.app.desk.keep(owner, [Kept(id, mailbox, self.clock.now, len(raw), "0" * 64)], self.clock.now)
         references = tuple(
-            AttachmentRef(f"{id}-{count}", name, type_, len(content), f"{count:064x}{id}"[-64:])
+            AttachmentRef(
+                f"{id}-{count}",
+                name,
+                type_,
+                len(content),
+                f"{count:064x}{id}"[-64:],
+                content_id=f"{name}@mail" if inline else "",
+                inline=inline,
+            )
             for count, (name, type_, content) in enumerate(files)
         )
         for reference, (_, _, content) in zip(references, files, strict=True):
@@ -124,6 +136,20 @@ class House:
             digest=id,
         )
         return self.app.desk.file(owner, filing).incident
+
+    def failed_answer(self, state: SendState = SendState.FAILED, said: str = "550 5.1.1 nobody here") -> int:
+        """An agent's answer to acme's first incident that ended so; its note."""
+        note = reply.add(self.app, self.acme, 1, Draft("Use water.", True, "Bob"))
+        before = self.app.answers.outbound(self.acme, 1, note.seq)
+        assert before is not None
+        self.app.answers.move(self.acme, before, ended(before, state, said))
+        return note.seq
+
+    def send_all(self) -> None:
+        """Answer every bell for mail that is to leave."""
+        while self.world.queues.outbound:
+            bell = OutboundBell.decode(self.world.queues.outbound.popleft())
+            send.send(self.app, bell.tenant, bell.incident, bell.note)
 
     def receive(self, raw: bytes, mailbox: str = "support") -> Inbound:
         """A mail arrives in a mailbox of acme, is polled and converted: what became of it."""

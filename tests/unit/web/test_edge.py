@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from shared.errors import RowChanged, StoreUnavailable, Throttled, TooLarge
 from shared.web.app import build
-from shared.web.edge import MAX_BODY_BYTES, PAGE_POLICY
+from shared.web.edge import MAX_BODY_BYTES, MAX_NOTE_BYTES, PAGE_POLICY
 from tests.unit.web.house import SETTINGS, House
 
 PATHS = [
@@ -71,6 +71,18 @@ def test_a_body_of_a_megabyte_is_read_and_one_byte_more_is_not(house: House) -> 
     assert larger.status_code == 413
     assert larger.headers["content-type"] == "application/problem+json"
     assert larger.headers["x-content-type-options"] == "nosniff"
+
+
+def test_only_an_answer_may_bring_files(house: House) -> None:
+    house.deliver()
+    client, headers = house.client(), {"Content-Type": "application/json"}
+    fits = b" " * MAX_NOTE_BYTES
+    assert client.post("/api/incidents/1/notes", content=fits, headers=headers).status_code == 400
+    larger = client.post("/api/incidents/1/notes", content=fits + b" ", headers=headers)
+    assert larger.status_code == 413
+    assert "31 MB" in larger.json()["detail"]
+    for method, path in (("PUT", "/api/incidents/1/notes"), ("POST", "/api/incidents/1/notes/2/send-again")):
+        assert client.request(method, path, content=b" " * (MAX_BODY_BYTES + 1)).status_code == 413
 
 
 def test_a_body_that_does_not_say_how_long_it_is_is_limited_as_well(house: House) -> None:
@@ -152,7 +164,7 @@ def test_trouble_of_storage_and_servers_is_told_in_words_for_tenants(
     assert answer.headers.get("retry-after") == {503: "5", 502: "7"}.get(status)
 
 
-@pytest.mark.parametrize("name", ["style.css", "page.js", "icon.svg"])
+@pytest.mark.parametrize("name", ["style.css", "page.js", "keys.js", "icon.svg"])
 def test_static_files_are_kept_for_ever_under_the_hash_of_their_content(house: House, name: str) -> None:
     from shared.web.pages import static
 
@@ -201,7 +213,10 @@ def test_azures_middleware_carries_everything_through(house: House) -> None:
     assert signed_in.status_code == 303
     cookie = signed_in.headers["set-cookie"].partition(";")[0]
     assert cookie.startswith("__Host-session=")
-    assert call("GET", "/api/incidents?limit=1", {"cookie": cookie}).get_body() == b'{"items":[],"next":null}'
+    assert (
+        call("GET", "/api/incidents?limit=1", {"cookie": cookie}).get_body()
+        == b'{"items":[],"next":null,"searched":null}'
+    )
     saved = call(
         "PUT",
         "/api/mailboxes/support",
@@ -211,4 +226,4 @@ def test_azures_middleware_carries_everything_through(house: House) -> None:
     assert saved.status_code == 201
     assert call("GET", "/api/nope", {}).headers["content-type"] == "application/problem+json"
     head = call("HEAD", "/api/incidents?limit=1", {"cookie": cookie})
-    assert (head.status_code, head.get_body(), head.headers["content-length"]) == (200, b"", "24")
+    assert (head.status_code, head.get_body(), head.headers["content-length"]) == (200, b"", "40")

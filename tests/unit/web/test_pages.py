@@ -32,7 +32,7 @@ def test_what_strangers_write_stays_text_everywhere(house: House, text: str) -> 
     for path in ("/", "/incidents/1", "/mail"):
         page = browser.get(path).text
         assert "alert(1)" in page or "7 * 7" in page
-        assert re.findall(r"<script[^>]*>", page) == re.findall(r'<script src="/static/page\.\w+\.js" defer>', page)
+        assert re.findall(r"<script[^>]*>", page) == re.findall(r'<script src="/static/\w+\.\w+\.js" defer>', page)
         assert "<svg" not in page
         assert re.findall(r"<img[^>]*>", page) == re.findall(
             r'<img src="/static/[^"]*" alt="" width="24" height="24">', page
@@ -86,8 +86,27 @@ def test_a_long_conversation_is_paged(house: House) -> None:
     for number in range(100):
         house.deliver(text=f"Note {number}.", join=house.incident(1), why=reason.REPLY_BY_REFERENCE)
     browser = house.browser()
-    assert 'href="/incidents/INC-000001?after=100"' in browser.get("/incidents/1").text
-    assert "Note 99." in browser.get("/incidents/1?after=100").text
+    newest = browser.get("/incidents/1").text
+    assert "Note 99." in newest
+    assert "Note 98." not in newest
+    assert 'href="/incidents/INC-000001?after=0" rel="prev"' in newest
+    first = browser.get("/incidents/1?after=0").text
+    assert "Note 98." in first
+    assert 'href="/incidents/INC-000001?after=100" rel="next"' in first
+    # Where somebody answers, he has the newest notes before him.
+    assert ("<textarea" in newest, "<textarea" in first) == (True, False)
+
+
+def test_a_link_to_a_note_shows_the_page_that_it_is_on(house: House) -> None:
+    house.deliver()
+    for number in range(100):
+        house.deliver(text=f"Note {number}.", join=house.incident(1), why=reason.REPLY_BY_REFERENCE)
+    browser = house.browser()
+    for note, shown in ((1, "It burns."), (100, "Note 98."), (101, "Note 99.")):
+        page = browser.get(f"/incidents/1?note={note}").text
+        assert f'id="note-{note}"' in page
+        assert shown in page
+    assert "Note 99." in browser.get("/incidents/1?note=5000").text
 
 
 def test_older_incidents_are_a_page_further(house: House) -> None:
@@ -172,14 +191,19 @@ def test_a_page_that_did_not_change_is_not_sent_again(house: House) -> None:
     assert browser.get("/", headers={"If-None-Match": tag}).status_code == 200
 
 
+CONVERSATION = ("conversation.css", "conversation.js")
+
+
 def test_what_does_not_change_on_a_page_weighs_little(house: House) -> None:
     for number in range(50):
         house.deliver(f"Mail number {number}")
     browser = house.browser()
     from shared.web.pages import static
 
-    files = sum(len(browser.get(static.address(name)).content) for name in ("style.css", "page.js", "icon.svg"))
-    assert len(browser.get("/").content) + files < 100_000
+    shared = ("style.css", "page.js", "keys.js", "icon.svg")
+    files = {name: len(browser.get(static.address(name)).content) for name in (*shared, *CONVERSATION)}
+    assert len(browser.get("/").content) + sum(files[name] for name in shared) < 100_000
+    assert len(browser.get("/incidents/1").content) + sum(files.values()) < 100_000
 
 
 def test_templates_hold_neither_inline_script_nor_inline_style(house: House) -> None:

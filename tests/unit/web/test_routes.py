@@ -28,10 +28,16 @@ ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
     ("GET", "/api/discover", AGENT, None),
     ("GET", "/api/incidents", AGENT, None),
     ("GET", "/api/incidents/{number}", AGENT, None),
+    ("PATCH", "/api/incidents/{number}", AGENT, {"status": "closed"}),
     ("GET", "/api/incidents/{number}/attachments/{attachment}", AGENT, None),
+    ("GET", "/api/incidents/{number}/images/{image}", AGENT, None),
+    ("POST", "/api/incidents/{number}/notes", AGENT, {"kind": "internal", "text": "Seen."}),
+    ("POST", "/api/incidents/{number}/notes/{seq}/send-again", AGENT, None),
     ("GET", "/api/incidents/{number}/notes/{seq}/raw", AGENT, None),
+    ("GET", "/api/incidents/{number}/notes/{seq}/html", AGENT, None),
     ("GET", "/api/mail", AGENT, None),
     ("GET", "/api/mail/{id}", AGENT, None),
+    ("GET", "/api/mail/{id}/raw", AGENT, None),
     ("POST", "/api/mail/{id}/release", AGENT, None),
     ("POST", "/api/mail/{id}/discard", AGENT, None),
     ("POST", "/api/mail/{id}/allow", ADMIN, None),
@@ -58,9 +64,12 @@ ELSEWHERE = {
     ("POST", "/mail/{id}/discard"),
     ("POST", "/mail/{id}/allow"),
     ("POST", "/mail/{id}/retry"),
+    ("POST", "/incidents/{number}/notes"),
+    ("POST", "/incidents/{number}/status"),
+    ("POST", "/incidents/{number}/notes/{seq}/send-again"),
 }
-"""Open to everybody by their nature, or forms of pages; test_signin.py, test_pages.py, test_held_pages.py and
-test_microsoft.py look at them."""
+"""Open to everybody by their nature, or forms of pages; test_signin.py, test_pages.py, test_held_pages.py,
+test_writing.py and test_microsoft.py look at them."""
 
 API = [route for route in ROUTES if route[1].startswith("/api/")]
 KEYED = [route for route in API if route[2] != NOBODY]
@@ -85,20 +94,23 @@ def _name(route: tuple[str, str, int, Any]) -> str:
 @pytest.fixture
 def full(house: House) -> House:
     """Acme has one of everything."""
-    house.mailbox()
-    house.deliver(files=(("plan.pdf", "application/pdf", b"%PDF"),))
+    house.mailbox(outgoing={"enabled": True, "host": "smtp.acme.example"})
+    files = (("plan.pdf", "application/pdf", b"%PDF"), ("a.png", "image/png", b"\x89PNG\r\n\x1a\n"))
+    house.deliver(html="<p>It burns.", files=files)
     return house
 
 
 def _address(house: House, path: str) -> str:
     """The path to a thing that acme has; what is done with mail once only is done with a new one each time."""
-    if path.startswith("/api/mail/{id}/"):
+    if path.startswith("/api/mail/{id}/") and not path.endswith("/raw"):
         why = reason.CONVERSION_FAILED if path.endswith("/retry") else reason.NOT_ON_WHITELIST
         house.deliver(why=why, raw=b"From: Anna <anna@customer.example>\r\n\r\nHello.\r\n")
     if path == "/api/discover":
         return f"{path}?address=ann@example.com"
     mail = house.app.desk.ledger(house.acme, None, None, None, "", 1).items[0].id
-    return path.format(mailbox="support", number="INC-000001", attachment=f"{mail}-0", seq=1, id=mail, tenant="acme")
+    things = {"attachment": f"{mail}-0", "image": f"{mail}-1", "id": mail, "tenant": "acme", "mailbox": "support"}
+    seq = house.failed_answer() if path.endswith("/send-again") else 1
+    return path.format(number="INC-000001", seq=seq, **things)
 
 
 def test_every_route_is_in_this_table(house: House) -> None:

@@ -1,0 +1,421 @@
+"""Answers from the page to the recipient's server, through the app as it is wired: Azurite, TLS, real conversations.
+
+Two independent servers take the mail: aiosmtpd, whose mood can be set, and one by a script of our own; and Graph's
+stand-in for Office 365.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy
+
+from infra.local.azurite import Azurite
+from shared import bootstrap
+from shared.config import Config, Storage
+from shared.flows import convert, mailboxes, reply, send, tenants
+from shared.flows.reply import Draft, File
+from shared.mail.message import Message, parse
+from shared.model.doorbell import OutboundBell
+from shared.model.inbound import Kept
+from shared.model.mailbox import Settings
+from shared.model.outbound import Outbound, SendState
+from shared.ports import App
+from shared.servers.doors import Doors
+from tests.support.discovering import listening, server_context
+from tests.support.mailclients import gmail
+from tests.support.mailclients import reply as reply_of
+from tests.support.mails import mail
+from tests.support.microsoft.mailbox import SECRET, GraphMailbox
+from tests.support.microsoft.server import Microsoft, Reply
+from tests.support.microsoft.wire import graph_error
+from tests.support.road import LOOPBACK
+from tests.support.smtpserver import PASSWORD, USER, SmtpServer, smtp
+
+pytestmark = pytest.mark.azurite
+
+QUESTION = mail("Ann <ann@example.com>", "Grüße & Fire", "Es brennt.", cc="Bob <bob@example.net>", message_id="<q@x>")
+FILES = (File("Plan für ☃.pdf", "application/pdf", bytes(range(256)) * 40), File("a.txt", "text/plain", b".\r\n..\r\n"))
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def microsoft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Microsoft]:
+    with Microsoft(Path(tmp_path_factory.mktemp("microsoft"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def app(
+    azurite: Azurite, authority: trustme.CA, microsoft: Microsoft, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("sending")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    config = Config(Storage(connection_string=azurite.connection_string), key_file=str(folder / "key"))
+    config = replace(config, mail_ca_file=str(folder / "ca.pem"), allow_addresses=LOOPBACK)
+    made = bootstrap.build(replace(config, authority=microsoft.authority, graph_url=microsoft.graph_url))
+    yield made
+    assert isinstance(made.microsoft, Doors)
+    made.microsoft.warm.close()
+
+
+@dataclass
+class Firm:
+    """A tenant with one incident of Ann's, whose mailbox sends by a server of the test."""
+
+    app: App
+    connection_string: str
+    tenant: str = field(init=False)
+    later: timedelta = timedelta()
+
+    def __post_init__(self) -> None:
+        self.tenant = tenants.put(self.app, f"sends-{secrets.token_hex(4)}", "Sends")[0].key
+        now = self.app.now
+        self.app = replace(self.app, now=lambda: now() + self.later)
+
+    def smtp(self, port: int, security: str, email: str = USER, **outgoing: Any) -> None:
+        out = {
+            "enabled": True,
+            "host": "localhost",
+            "port": port,
+            "security": security,
+            "from_name": "Desk",
+            **outgoing,
+        }
+        fields = {"group": "g", "host": "localhost", "username": USER, "email": email, "outgoing": out}
+        mailboxes.save(self.app, self.tenant, "box", Settings.model_validate(fields), {"password": PASSWORD})
+
+    def office(self, box: GraphMailbox) -> None:
+        fields = {"group": "g", "server_type": "office365", "email": box.address, "client_id": box.app.client_id}
+        fields |= {"tenant_id": box.tenant.id, "outgoing": {"enabled": True}}
+        mailboxes.save(self.app, self.tenant, "box", Settings.model_validate(fields), {"client_secret": SECRET})
+
+    def receive(self, raw: bytes) -> None:
+        """As a poll would have it."""
+        id, now = secrets.token_hex(16), datetime.now(UTC)
+        self.app.desk.keep(
+            self.tenant, [Kept(id, "box", now, len(raw), self.app.raw.keep(self.tenant, id, raw))], self.app.now()
+        )
+        convert.convert(self.app, self.tenant, id)
+
+    def answer(self, text: str = "Nehmen Sie Wasser.", **fields: Any) -> None:
+        reply.add(self.app, self.tenant, 1, Draft(text, True, "Kim", **fields))
+        self.hear()
+
+    def hear(self) -> int:
+        """What the queue of the app rings for now. How many bells of this tenant."""
+        service = QueueServiceClient.from_connection_string(self.connection_string)
+        client = service.get_queue_client("outbound", message_decode_policy=TextBase64DecodePolicy())
+        bells = [OutboundBell.decode(one.content) for one in client.receive_messages(visibility_timeout=300)]
+        for bell in (mine := [one for one in bells if one.tenant == self.tenant]):
+            send.send(self.app, bell.tenant, bell.incident, bell.note)
+        return len(mine)
+
+    def again(self, **by: float) -> None:
+        """Time goes by, and the bell that was rung for later is heard (here: at once)."""
+        self.later += timedelta(**by)
+        send.send(self.app, self.tenant, 1, 2)
+
+    @property
+    def state(self) -> Outbound:
+        found = self.app.answers.outbound(self.tenant, 1, 2)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def firm(app: App, azurite: Azurite) -> Firm:
+    return Firm(app, azurite.connection_string)
+
+
+@contextmanager
+def serving(firm: Firm, authority: trustme.CA, security: str = "starttls", **more: Any) -> Iterator[SmtpServer]:
+    with SmtpServer(server_context(authority, "localhost"), security, **more) as server:
+        firm.smtp(server.port, security)
+        firm.receive(QUESTION)
+        yield server
+
+
+def _as_it_is(message: Message) -> None:
+    """What every recipient sees."""
+    assert message.defects == ()
+    assert message.subject == "Re: Grüße & Fire [INC-000001]"
+    assert message.text.startswith("Nehmen Sie Wasser.")
+    assert "> Es brennt." in message.text
+    assert message.in_reply_to == ("<q@x>",)
+    assert [(one.name, one.content) for one in message.attachments] == [(one.name, one.content) for one in FILES]
+    assert [one.address for one in (*message.to, *message.cc)] == ["ann@example.com", "bob@example.net"]
+
+
+@pytest.mark.parametrize("security", ["ssl", "starttls"])
+def test_an_answer_arrives_whole_over_tls(firm: Firm, authority: trustme.CA, security: str) -> None:
+    with serving(firm, authority, security) as server:
+        firm.answer(files=FILES)
+        (taken,) = server.mood.taken
+        assert (taken.sender, taken.recipients) == (USER, ("ann@example.com", "bob@example.net"))
+        _as_it_is(parse(taken.raw))
+        assert (firm.state.state, firm.state.attempts) == (SendState.SENT, 1)
+        firm.receive(reply_of(taken.raw, gmail, "ann@example.com", "Danke!"))
+        firm.again(minutes=30)
+        assert len(server.mood.taken) == 1
+    assert [note.body.text for note in firm.app.desk.notes(firm.tenant, 1, 0, 9)][1:] == [
+        "Nehmen Sie Wasser.",
+        "Danke!",
+    ]
+
+
+def test_an_answer_arrives_at_another_server_too(firm: Firm, authority: trustme.CA) -> None:
+    heard: list[bytes] = []
+    script = smtp(context=server_context(authority, "localhost"), heard=heard)
+    with listening(script) as port:
+        firm.smtp(port, "starttls")
+        firm.receive(QUESTION)
+        firm.answer(files=FILES)
+    assert firm.state.state is SendState.SENT
+    commands = [line.split()[0].upper() for line in heard if line.split()]
+    start, end = commands.index(b"DATA") + 1, heard.index(b".\r\n")
+    raw = b"".join(line[1:] if line.startswith(b"..") else line for line in heard[start:end])
+    _as_it_is(parse(raw))
+    assert [line.strip() for line in heard if line.upper().startswith(b"RCPT")] == [
+        b"RCPT TO:<ann@example.com>",
+        b"RCPT TO:<bob@example.net>",
+    ]
+
+
+def test_greylisting_of_all_is_tried_again_after_its_pause(firm: Firm, authority: trustme.CA) -> None:
+    with serving(firm, authority) as server:
+        server.mood.refuses = dict.fromkeys(("ann@example.com", "bob@example.net"), "450 4.7.1 greylisted, come again")
+        firm.answer()
+        assert (firm.state.state, firm.state.got, server.mood.taken) == (SendState.QUEUED, (), [])
+        assert "greylisted" in firm.state.said
+        server.mood.refuses.clear()
+        firm.again(seconds=20)
+        assert server.mood.taken == []
+        firm.again(minutes=1)
+        assert (firm.state.state, firm.state.attempts, len(server.mood.taken)) == (SendState.SENT, 2, 1)
+
+
+def test_greylisting_of_one_brings_it_to_him_later_and_to_nobody_twice(firm: Firm, authority: trustme.CA) -> None:
+    with serving(firm, authority) as server:
+        server.mood.refuses = {"bob@example.net": "451 4.7.1 greylisted"}
+        firm.answer()
+        assert (firm.state.state, firm.state.got) == (SendState.QUEUED, ("ann@example.com",))
+        server.mood.refuses.clear()
+        firm.again(minutes=2)
+        assert [one.recipients for one in server.mood.taken] == [("ann@example.com",), ("bob@example.net",)]
+        assert len({parse(one.raw).message_id for one in server.mood.taken}) == 1
+        assert firm.state.state is SendState.SENT
+
+
+def test_one_who_is_put_off_for_a_day_is_said_not_to_have_got_it(firm: Firm, authority: trustme.CA) -> None:
+    with serving(firm, authority) as server:
+        server.mood.refuses = {"bob@example.net": "451 4.2.1 not now"}
+        firm.answer()
+        for _ in range(30):
+            firm.again(hours=1)
+        assert [one.recipients for one in server.mood.taken] == [("ann@example.com",)]
+    assert firm.state.state is SendState.SENT
+    assert firm.state.said.startswith("Given up after a day. bob@example.net")
+    assert firm.state.can_be_sent_again
+
+
+@pytest.mark.parametrize("answer", ["554 5.7.1 spam, says the filter", "552 5.3.4 too big"])
+def test_a_mail_that_is_refused_for_good_is_said_to_have_failed(firm: Firm, authority: trustme.CA, answer: str) -> None:
+    with serving(firm, authority) as server:
+        server.mood.data = answer
+        firm.answer()
+        firm.again(hours=2)
+        assert (firm.state.state, firm.state.attempts) == (SendState.FAILED, 1)
+        assert firm.state.said
+        server.mood.data = ""
+        reply.send_again(firm.app, firm.tenant, 1, 2)
+        firm.hear()
+        assert (firm.state.state, len(server.mood.taken)) == (SendState.SENT, 1)
+
+
+def test_a_recipient_who_is_not_there_is_named_and_the_other_gets_it(firm: Firm, authority: trustme.CA) -> None:
+    with serving(firm, authority) as server:
+        server.mood.refuses = {"bob@example.net": "550 5.1.1 no such user"}
+        firm.answer()
+        assert [one.recipients for one in server.mood.taken] == [("ann@example.com",)]
+    assert firm.state.state is SendState.SENT
+    assert firm.state.said == "bob@example.net did not get it: 5.1.1 5.1.1 no such user" or (
+        firm.state.said == "bob@example.net did not get it: 5.1.1 no such user"
+    )
+
+
+def test_a_connection_that_is_lost_after_the_mail_leaves_a_doubt_and_no_second_mail(
+    firm: Firm, authority: trustme.CA
+) -> None:
+    with serving(firm, authority) as server:
+        server.mood.dies = True
+        firm.answer()
+        assert firm.state.state is SendState.IN_DOUBT
+        assert "may have been sent" in firm.state.said
+        server.mood.dies = False
+        firm.again(hours=5)
+        send.rescue(firm.app, firm.tenant)
+        firm.hear()
+        assert len(server.mood.taken) == 1
+        reply.send_again(firm.app, firm.tenant, 1, 2)
+        firm.hear()
+        assert len(server.mood.taken) == 2, "a person said so"
+        assert firm.state.state is SendState.SENT
+
+
+@pytest.mark.parametrize("verb", ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
+def test_a_connection_that_is_lost_before_the_mail_is_tried_again(firm: Firm, authority: trustme.CA, verb: str) -> None:
+    script = smtp({verb: ""}, context=server_context(authority, "localhost"))
+    with listening(script) as port:
+        firm.smtp(port, "starttls")
+        firm.receive(QUESTION)
+        firm.answer()
+    assert firm.state.state is SendState.QUEUED
+    with SmtpServer(server_context(authority, "localhost"), "starttls") as server:
+        firm.smtp(server.port, "starttls")
+        firm.again(minutes=2)
+        assert (firm.state.state, len(server.mood.taken)) == (SendState.SENT, 1)
+
+
+def test_without_encryption_nothing_is_sent_and_the_password_neither(firm: Firm, authority: trustme.CA) -> None:
+    heard: list[bytes] = []
+    with listening(smtp(heard=heard)) as port:  # STARTTLS is stripped
+        firm.smtp(port, "starttls")
+        firm.receive(QUESTION)
+        firm.answer()
+    assert firm.state.state is SendState.QUEUED
+    assert "encryption" in firm.state.said
+    assert {line.split()[0].upper() for line in heard} <= {b"EHLO", b"QUIT"}
+
+
+@pytest.mark.parametrize("names", [("localhost",), ("else.example",)], ids=["of an unknown issuer", "of another name"])
+@pytest.mark.parametrize("security", ["ssl", "starttls"])
+def test_a_wrong_certificate_stops_it_and_is_given_up_after_three_tries(
+    firm: Firm, authority: trustme.CA, security: str, names: tuple[str, ...]
+) -> None:
+    issuer = trustme.CA() if names == ("localhost",) else authority
+    with SmtpServer(server_context(issuer, *names), security) as server:
+        firm.smtp(server.port, security)
+        firm.receive(QUESTION)
+        firm.answer()
+        firm.again(minutes=2)
+        firm.again(minutes=4)
+        assert (server.mood.used, server.mood.taken) == ([], [])
+    assert firm.state.state is SendState.FAILED
+    assert "certificate" in firm.state.said
+
+
+def test_a_wrong_password_is_given_up_after_three_tries_so_that_no_account_is_locked(
+    firm: Firm, authority: trustme.CA
+) -> None:
+    with serving(firm, authority) as server:
+        firm.smtp(server.port, "starttls", username="somebody@else.example")
+        firm.answer()
+        for _ in range(10):
+            firm.again(hours=1)
+        assert len(server.mood.used) == 3
+    assert firm.state.state is SendState.FAILED
+
+
+def test_two_functions_that_send_the_same_note_at_once_send_one_mail(firm: Firm, authority: trustme.CA) -> None:
+    with serving(firm, authority) as server:
+        reply.add(firm.app, firm.tenant, 1, Draft("Wasser.", True, "Kim"))
+        start = threading.Barrier(6)
+
+        def run() -> None:
+            start.wait()
+            send.send(firm.app, firm.tenant, 1, 2)
+
+        threads = [threading.Thread(target=run) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(server.mood.taken) == 1
+        assert firm.state.state is SendState.SENT
+
+
+def test_a_server_that_is_not_there_is_tried_again(firm: Firm, authority: trustme.CA) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        firm.smtp(unused.getsockname()[1], "ssl")
+        firm.receive(QUESTION)
+        firm.answer()
+    assert firm.state.state is SendState.QUEUED
+    with SmtpServer(server_context(authority, "localhost"), "ssl") as server:
+        firm.smtp(server.port, "ssl")
+        firm.again(minutes=2)
+        assert len(server.mood.taken) == 1
+
+
+# ── Office 365 ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def box(firm: Firm, microsoft: Microsoft) -> Iterator[GraphMailbox]:
+    microsoft.faults.clear()
+    made = GraphMailbox(microsoft)
+    made.app.roles.add("Mail.Send")
+    firm.office(made)
+    firm.receive(QUESTION)
+    yield made
+    microsoft.faults.clear()
+    assert microsoft.violations == []
+
+
+def _posted(microsoft: Microsoft, box: GraphMailbox) -> list[tuple[str, ...]]:
+    return [one.recipients for one in microsoft.graph.post.sent if one.mailbox == box.address]
+
+
+def test_an_answer_leaves_through_graph_as_it_is(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
+    firm.answer(files=FILES)
+    assert _posted(microsoft, box) == [("ann@example.com", "bob@example.net")]
+    _as_it_is(parse(microsoft.graph.post.sent[-1].raw))
+    assert firm.state.state is SendState.SENT
+
+
+def test_through_graph_nobody_gets_it_whose_mail_came_back(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
+    firm.app.answers.note_undeliverable(firm.tenant, "bob@example.net", "5.1.10")
+    firm.answer()
+    assert _posted(microsoft, box) == [("ann@example.com",)]
+    assert firm.state.state is SendState.SENT
+    assert "bob@example.net did not get it" in firm.state.said
+
+
+def test_graph_that_asks_to_wait_is_waited_for(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
+    microsoft.fail("send", reply=Reply(429, b"", {"Retry-After": "600"}))
+    firm.answer()
+    assert firm.state.state is SendState.QUEUED
+    firm.again(minutes=5)
+    assert _posted(microsoft, box) == []
+    firm.again(minutes=6)
+    assert len(_posted(microsoft, box)) == 1
+
+
+def test_an_answer_of_graphs_that_is_lost_leaves_a_doubt(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
+    microsoft.fail("send", drop_after=-1)
+    firm.answer()
+    assert firm.state.state is SendState.IN_DOUBT
+    firm.again(hours=3)
+    assert len(_posted(microsoft, box)) <= 1
+
+
+def test_what_graph_refuses_for_good_has_failed(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
+    microsoft.fail("send", reply=graph_error(400, "ErrorInvalidRecipients", "Zanzibar"))
+    firm.answer()
+    assert (firm.state.state, _posted(microsoft, box)) == (SendState.FAILED, [])
+    assert "Zanzibar" not in firm.state.said
