@@ -18,6 +18,7 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
+from shared import log
 from shared.errors import (
     AccessDenied,
     InboundError,
@@ -242,6 +243,7 @@ class GraphHttp:
         self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, Any] | None, most: int
     ) -> tuple[Answer, float | None]:
         """One request and its answer; the seconds that it asks to wait."""
+        log.count("round_trips")
         is_raw = "Accept" in headers
         self.watch.secret(self._value)
         self.watch.sent(f"{method} {_shown(url)}".encode())

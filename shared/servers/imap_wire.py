@@ -10,6 +10,7 @@ from typing import Any
 
 from imapclient import IMAPClient
 
+from shared import log
 from shared.errors import ProtocolViolation
 from shared.model.inbound import MAX_RAW_BYTES
 from shared.servers import sasl
@@ -53,6 +54,7 @@ class _Imap(imaplib.IMAP4):
 
     def send(self, data: Any) -> None:
         """To the server."""
+        log.count("round_trips")
         self._heard = 0
         self._watch.sent(bytes(data))
         super().send(data)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
+from shared import log
 from shared.errors import ProtocolViolation, TimedOut
 from shared.servers import sasl
 from shared.servers.dial import Dialer, Security
@@ -225,6 +226,7 @@ class Pop3Client:
 
     def _send(self, lines: Sequence[str], shown: str = "") -> None:
         """All of them in one write; ``shown`` stands for them in the transcript."""
+        log.count("round_trips")
         encoded = [line.encode() for line in lines]
         if any(_CONTROL.search(line) for line in encoded):
             raise control_character()

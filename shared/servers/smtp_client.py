@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 
+from shared import log
 from shared.errors import ProtocolViolation, TimedOut
 from shared.servers.dial import Dialer, Security
 from shared.servers.smtp_errors import hung_up_at_once, no_encryption, stranger
@@ -271,6 +272,7 @@ class SmtpClient:
     # ── the wire ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _send(self, line: str) -> None:
+        log.count("round_trips")
         encoded = line.encode()
         if _CONTROL.search(encoded):
             raise control_character()
