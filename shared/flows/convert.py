@@ -13,7 +13,7 @@ from shared import log
 from shared.errors import RowChanged, StoreError
 from shared.flows.gather import Gathered
 from shared.flows.outgoing import with_outgoing
-from shared.mail.address import Address
+from shared.mail.address import Address, parse_addresses
 from shared.mail.attachment import Attachment
 from shared.mail.message import Message, parse
 from shared.mail.quoting import split_reply
@@ -29,6 +29,9 @@ from shared.ports import App
 TRIES = 8
 """Commits that may lose against others before the queue has to deliver again: the counter of new incidents is met by
 at most batchSize + newBatchThreshold = 6 conversions of one instance at a time."""
+
+DELIVERED_TO = ("delivered-to", "x-delivered-to", "envelope-to", "x-envelope-to", "x-original-to")
+"""Where mail servers write the address that they delivered a mail to: an alias, mostly."""
 
 FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
@@ -206,7 +209,10 @@ class _Delivery:
             return (_author(message),)
         if not self.facts.is_human:
             return ()
-        return tuple(person for person in (*message.to, *message.cc) if not self.facts.is_ours(person))
+        # An address that the mail was delivered to is this mailbox by another name.
+        here = {one.key for name in DELIVERED_TO for one in parse_addresses(message.header_all(name))}
+        people = (*message.to, *message.cc)
+        return tuple(one for one in people if one.key not in here and not self.facts.is_ours(one))
 
     def _claims(self) -> tuple[ThreadEntry, ...]:
         """What this mail adds to the thread index: its own id as seen, and the ids it refers to as claimed by its

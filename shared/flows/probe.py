@@ -77,8 +77,8 @@ def path_of(settings: Settings) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ProbeStep:
-    """One step. ``state``: ok, failed or skipped (while it goes on: running); ``ms``: how long it took; ``detail``: what
-    was seen.
+    """One step. ``state``: ok, failed or skipped, and running while it goes on; ``ms``: how long it took; ``detail``:
+    what was seen.
 
     A failed one has ``code``, ``cause``, ``fix``, and ``field`` where one input is to blame. One that is ok and has a
     ``code`` is a warning: mail works, and somebody should act all the same.

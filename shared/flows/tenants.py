@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from shared.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn, RowChanged
 from shared.flows import mailboxes
-from shared.mail.text import one_line
 from shared.ports import ApiKey, App, Tenant
 
 TENANT_SLUG = re.compile(r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")
@@ -25,6 +24,8 @@ SECRET_BYTES = 32
 """256 bits from the system's random source: a plain SHA-256 is enough to store it, there is nothing to guess."""
 
 MAX_NAME_CHARS = 100
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+"""Control characters, what ends a line or turns text around, and what is no character: names are shown in lists."""
 
 MAX_KEYS = 200
 """Of a tenant: a key for each person and program of a large desk. More are a script that runs wild."""
@@ -60,7 +61,7 @@ def put(app: App, slug: str, name: str) -> tuple[Tenant, bool]:
     """Create or rename a tenant; whether it is new. Raises ``Invalid``, ``Conflict``."""
     if not TENANT_SLUG.fullmatch(slug):
         raise Invalid([("tenant", "Use 1 to 40 small letters, digits and hyphens, beginning with a letter.")])
-    name = _name(name, f"Give a name of 1 to {MAX_NAME_CHARS} characters.")
+    name = _name(name)
     try:
         return app.tenants.put(slug, name, app.random(4).hex(), app.now())
     except RowChanged:
@@ -152,8 +153,7 @@ def make_key(app: App, slug: str, role: str, name: str, once: str = "") -> tuple
     tenant = get(app, slug)
     if role not in ROLES:
         raise Invalid([("role", f"Use one of: {', '.join(ROLES)}.")])
-    words = f"Give a name of 1 to {MAX_NAME_CHARS} characters, such as the person or program that uses it."
-    name = _name(name, words)
+    name = _name(name, ", such as the person or program that uses it")
     id, secret = _made_of(app, tenant, once) if once else (app.random(6), app.random(SECRET_BYTES))
     text = base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
     key = ApiKey(id.hex(), role, name, _digest(text), app.now())
@@ -162,6 +162,11 @@ def make_key(app: App, slug: str, role: str, name: str, once: str = "") -> tuple
     else:
         key = _add(app, tenant, key, bool(once))
     return key, f"inb_{slug}_{key.id}_{text}"
+
+
+def key_id_of(app: App, slug: str, once: str) -> str:
+    """The id that ``make_key`` gives, or gave, to the key of this wish. Raises ``NotFound``."""
+    return _made_of(app, get(app, slug), once)[0].hex()
 
 
 def keys(app: App, slug: str) -> tuple[ApiKey, ...]:
@@ -257,12 +262,12 @@ def _add(app: App, tenant: Tenant, key: ApiKey, once: bool) -> ApiKey:
     return key
 
 
-def _name(name: str, words: str) -> str:
-    # As lists show it: on one line, without control characters and what turns text around.
-    cleaned = one_line(name, MAX_NAME_CHARS + 1)
-    if name.strip() != cleaned or not 1 <= len(cleaned) <= MAX_NAME_CHARS:
-        raise Invalid([("name", words if cleaned == name.strip() or not cleaned else f"{words[:-1]}, on one line.")])
-    return cleaned
+def _name(name: str, whose: str = "") -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME_CHARS or _UNFIT.search(name):
+        words = f"Give a name of 1 to {MAX_NAME_CHARS} characters{whose}, on one line and without control characters."
+        raise Invalid([("name", words)])
+    return name
 
 
 def _changed() -> Conflict:

@@ -93,7 +93,7 @@ class TableTenants:
         """See ``ports.Tenants.keys``."""
         used = {_id(row): date.fromisoformat(row.text("day")) for row in self._all_of(tenant, keys.api_key_used(""))}
         found = (_api_key(row) for row in self._all_of(tenant, keys.api_key("")))
-        return tuple(sorted((replace(key, used=used.get(key.id)) for key in found), key=lambda key: key.created))
+        return tuple(sorted((replace(key, used=used.get(key.id)) for key in found), key=lambda key: (key.created, key.name)))
 
     def revoke(self, tenant: str, id: str, besides: str) -> None:
         """See ``ports.Tenants.revoke``."""
@@ -116,7 +116,9 @@ class TableTenants:
         if row is not None and row.text("day") >= values["day"]:
             return
         with suppress(RowChanged):  # somebody else has just said it
-            self._tables.commit("desk", tenant, [Insert(key, values) if row is None else Replace(key, values, row.etag)])
+            self._tables.commit(
+                "desk", tenant, [Insert(key, values) if row is None else Replace(key, values, row.etag)]
+            )
 
     def begin_session(self, tenant: str, key: str, session: str, until: datetime, now: datetime) -> None:
         """See ``ports.Tenants.begin_session``."""

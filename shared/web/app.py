@@ -6,20 +6,25 @@ from fastapi import FastAPI
 
 from shared.ports import App
 from shared.web import problems
-from shared.web.callers import House, Sessions
+from shared.web.callers import make_house
 from shared.web.edge import Edge
-from shared.web.pages import conversation, inbox, ledger, microsoft, signin, static, writing
-from shared.web.routers import discover, health, incidents, mail, mailboxes, notes, tenants
+from shared.web.lastused import Later, in_background
+from shared.web.pages import cloud as cloud_pages
+from shared.web.pages import conversation, inbox, ledger, mailbox_actions, microsoft, signin, static, writing
+from shared.web.pages import mailboxes as mailbox_pages
+from shared.web.pages import tenant as tenant_page
+from shared.web.routers import discover, health, incidents, keys, mail, mailboxes, notes, tenants
 
 API_VERSION = "1"
 """Of the interface, not of the program: which program runs here is nobody's business."""
 
 
-def build(app: App, admin_key: str) -> FastAPI:
+def build(app: App, admin_key: str, later: Later = in_background) -> FastAPI:
     """The ASGI app.
 
-    ``admin_key`` is the cloud admin's key for ``/api/tenants``; empty switches these endpoints off. The app
-    needs no lifespan and keeps nothing between requests but templates and static files.
+    ``admin_key`` is the cloud admin's key for ``/api/tenants`` and ``/cloud``; empty switches these off. ``later`` runs
+    what no request waits for. The app needs no lifespan and keeps nothing between requests but templates, static
+    files, and how often somebody asked (``limits``).
     """
     web = FastAPI(
         title="Inbound",
@@ -40,11 +45,13 @@ def build(app: App, admin_key: str) -> FastAPI:
             "auto_configure": False,
         },
     )
-    web.state.house = House(app, admin_key, Sessions(app))
+    web.state.house = make_house(app, admin_key, later)
     web.add_middleware(Edge)
     problems.install(web)
-    for router in (mailboxes, discover, incidents, notes, mail, tenants, health):
+    for router in (mailboxes, discover, incidents, notes, mail, keys, tenants, health):
         web.include_router(router.router, responses=problems.RESPONSES)
-    for page in (inbox, conversation, writing, ledger, signin, microsoft, static):
+    for page in (inbox, conversation, writing, ledger, mailbox_pages, mailbox_actions, tenant_page, cloud_pages):
+        web.include_router(page.router, include_in_schema=False)
+    for page in (signin, microsoft, static):
         web.include_router(page.router, include_in_schema=False)
     return web

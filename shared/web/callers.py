@@ -8,12 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Security
 from fastapi.security import HTTPBearer
-from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,50 +20,14 @@ from shared.flows import tenants
 from shared.flows.tenants import Caller
 from shared.ports import App
 from shared.web.edge import is_https
-
-SESSION_SECONDS = 12 * 60 * 60
-"""A working day: nobody signs in twice in one, and a forgotten browser is signed out the next morning."""
+from shared.web.lastused import LastUsed, Later
+from shared.web.limits import Limits
+from shared.web.sessions import CLOUD, CLOUD_SECONDS, SESSION_SECONDS, CloudSessions, Sessions
 
 MAX_CREDENTIAL_CHARS = 1000
 """Keys are below 100 characters; longer ones are not worth hashing."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-class Sessions:
-    """Signed cookies that name a key, never hold it; the key is looked up at each request."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    def issue(self, caller: Caller) -> str:
-        """A cookie's value for this caller, good for ``SESSION_SECONDS``."""
-        return str(self._serializer.dumps([caller.slug, caller.key_id]))
-
-    def caller(self, token: str) -> Caller:
-        """Who the cookie belongs to; raises ``NotSignedIn`` when it is forged or old, or its key is gone."""
-        try:
-            slug, key_id = self._serializer.loads(token, max_age=SESSION_SECONDS)
-        except (BadData, ValueError):
-            raise NotSignedIn("Your session has ended.", "Sign in again.") from None
-        return tenants.still_valid(self._app, str(slug), str(key_id))
-
-    @cached_property
-    def _serializer(self) -> URLSafeTimedSerializer:
-        now = self._app.now
-
-        class Signer(TimestampSigner):
-            """By the app's clock."""
-
-            def get_timestamp(self) -> int:
-                return int(now().timestamp())
-
-        return URLSafeTimedSerializer(
-            self._app.secrets.app_key("session"),
-            salt="session",
-            signer=Signer,
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +37,15 @@ class House:
     app: App
     admin_key: str
     sessions: Sessions
+    cloud_sessions: CloudSessions
+    limits: Limits
+    last_used: LastUsed
+
+
+def make_house(app: App, admin_key: str, later: Later) -> House:
+    """``later`` runs what no request waits for."""
+    sessions, cloud = Sessions(app), CloudSessions(app, admin_key)
+    return House(app, admin_key, sessions, cloud, Limits(app.now), LastUsed(app, later))
 
 
 def _house(request: Request) -> House:
@@ -91,13 +62,15 @@ def caller(request: Request) -> Caller:
     """Who calls. Raises ``NotSignedIn``, and ``NotAllowed`` for a change that another site asked for."""
     house = _house(request)
     if (key := bearer(request)) is not None:
-        return tenants.recognise(house.app, key)
-    token = request.cookies.get(cookie_name(request), "")
-    if not token or len(token) > MAX_CREDENTIAL_CHARS:
-        raise NotSignedIn("You are not signed in.", "Sign in, or send the header Authorization: Bearer <API key>.")
-    found = house.sessions.caller(token)
-    if request.method not in SAFE_METHODS:
-        refuse_other_sites(request)
+        found = house.limits.keys.try_key(request, key, lambda: tenants.recognise(house.app, key))
+    else:
+        token = cookie(request)
+        if not token:
+            raise NotSignedIn("You are not signed in.", "Sign in, or send the header Authorization: Bearer <API key>.")
+        found = house.sessions.caller(token)
+        if request.method not in SAFE_METHODS:
+            refuse_other_sites(request)
+    house.last_used.note(found)
     return found
 
 
@@ -108,10 +81,46 @@ def _admin(found: Annotated[Caller, Depends(caller)]) -> Caller:
 
 
 def _cloud_admin(request: Request) -> None:
-    expected, given = _house(request).admin_key, bearer(request)
-    # Compared as digests: of equal length, so that not even the length shows in the time it takes.
-    if not expected or given is None or not hmac.compare_digest(_digest(given), _digest(expected)):
-        raise NotSignedIn("This needs the cloud admin's key.", "It is the setting API_ADMIN_KEY of this service.")
+    house, given = _house(request), bearer(request)
+    if given is None:
+        raise not_cloud_admin()
+    check_cloud_key(request, house, given)
+
+
+def check_cloud_key(request: Request, house: House, given: str) -> None:
+    """Raises ``NotSignedIn`` unless this is the cloud admin's key; ``TooManyRequests`` after too many wrong ones."""
+
+    def compare() -> None:
+        # Compared as digests: of equal length, so that not even the length shows in the time it takes.
+        if not house.admin_key or not hmac.compare_digest(_digest(given), _digest(house.admin_key)):
+            raise not_cloud_admin()
+
+    house.limits.cloud.try_key(request, given, compare)
+
+
+def not_cloud_admin() -> NotSignedIn:
+    """What everybody else is told."""
+    return NotSignedIn("This needs the cloud admin's key.", "It is the setting API_ADMIN_KEY of this service.")
+
+
+def _page_admin(request: Request) -> House:
+    """The cloud admin on the page: by a session of its own kind, which the API does not take. Raises ``NotSignedIn``,
+    and ``NotAllowed`` for a change that another site asked for."""
+    house = _house(request)
+    house.cloud_sessions.check(cookie(request, CLOUD))
+    if request.method not in SAFE_METHODS:
+        refuse_other_sites(request)
+    return house
+
+
+def count_probe(request: Request, found: Annotated[Caller, Depends(_admin)]) -> None:
+    """Raises ``TooManyRequests`` when the caller's tenant tests settings too often."""
+    _house(request).limits.probes.take(found.tenant)
+
+
+def count_discovery(request: Request, found: Annotated[Caller, Depends(caller)]) -> None:
+    """Raises ``TooManyRequests`` when the caller's tenant looks for servers too often."""
+    _house(request).limits.discoveries.take(found.tenant)
 
 
 def bearer(request: Request) -> str | None:
@@ -144,28 +153,34 @@ def own_origin(request: Request) -> str:
     return f"{scheme}://{request.headers.get('host', '')}"
 
 
-def cookie_name(request: Request) -> str:
+def cookie_name(request: Request, kind: str = "session") -> str:
     """With https the name itself forbids that another host or plain http sets it (RFC 6265bis, 4.1.3.2)."""
-    return "__Host-session" if is_https(request.scope) else "session"
+    return f"__Host-{kind}" if is_https(request.scope) else kind
 
 
-def set_cookie(request: Request, response: Response, token: str) -> None:
-    """Sign the browser in."""
+def cookie(request: Request, kind: str = "session") -> str:
+    """The value of the browser's cookie; empty when there is none that could be one of ours."""
+    token = request.cookies.get(cookie_name(request, kind), "")
+    return token if len(token) <= MAX_CREDENTIAL_CHARS else ""
+
+
+def set_cookie(request: Request, response: Response, token: str, kind: str = "session") -> None:
+    """Sign the browser in. The cloud admin's is not even sent along by a link from elsewhere."""
     response.set_cookie(
-        cookie_name(request),
+        cookie_name(request, kind),
         token,
-        max_age=SESSION_SECONDS,
+        max_age=CLOUD_SECONDS if kind == CLOUD else SESSION_SECONDS,
         path="/",
         secure=is_https(request.scope),
         httponly=True,
-        samesite="lax",
+        samesite="strict" if kind == CLOUD else "lax",
     )
 
 
-def clear_cookie(request: Request, response: Response) -> None:
+def clear_cookie(request: Request, response: Response, kind: str = "session") -> None:
     """Sign the browser out."""
     response.delete_cookie(
-        cookie_name(request), path="/", secure=is_https(request.scope), httponly=True, samesite="lax"
+        cookie_name(request, kind), path="/", secure=is_https(request.scope), httponly=True, samesite="lax"
     )
 
 
@@ -184,3 +199,6 @@ TheHouse = Annotated[House, Depends(_house)]
 Member = Annotated[Caller, Depends(caller)]
 Admin = Annotated[Caller, Depends(_admin)]
 CloudAdmin = Depends(_cloud_admin)
+PageAdmin = Annotated[House, Depends(_page_admin)]
+PROBE_LIMIT = Depends(count_probe)
+DISCOVERY_LIMIT = Depends(count_discovery)

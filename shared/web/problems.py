@@ -112,7 +112,7 @@ def install(web: FastAPI) -> None:
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.InboundError)
         if isinstance(error, errors.NotSignedIn) and not is_api(request) and request.method == "GET":
-            return RedirectResponse(f"/sign-in?next={quote(request.url.path, safe='')}", HTTPStatus.SEE_OTHER)
+            return RedirectResponse(_where_to_sign_in(request), HTTPStatus.SEE_OTHER)
         return answer(request, _from_ours(error))
 
     async def invalid(request: Request, error: Exception) -> Response:
@@ -126,6 +126,12 @@ def install(web: FastAPI) -> None:
     web.add_exception_handler(errors.InboundError, known)
     web.add_exception_handler(RequestValidationError, invalid)
     web.add_exception_handler(HTTPException, by_starlette)
+
+
+def _where_to_sign_in(request: Request) -> str:
+    if request.url.path.startswith("/cloud"):
+        return "/cloud/sign-in"
+    return f"/sign-in?next={quote(request.url.path, safe='')}"
 
 
 def is_api(request: Request) -> bool:
@@ -176,6 +182,8 @@ def _status(error: errors.InboundError) -> int:
 def _headers(error: errors.InboundError) -> tuple[tuple[str, str], ...]:
     if isinstance(error, errors.NotSignedIn):
         return (("WWW-Authenticate", "Bearer"),)
+    if isinstance(error, errors.TooManyRequests):
+        return (("Retry-After", str(error.retry_after)),)
     if isinstance(error, errors.ServerError) and error.retry_after is not None:
         return (("Retry-After", str(round(error.retry_after))),)
     return ()

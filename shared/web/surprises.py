@@ -40,7 +40,7 @@ def _import(settings: Settings) -> list[str]:
     if settings.old_mail == "open" and settings.days_to_download > OLD_DAYS:
         found.append(
             f"At the first connection, mail of the last {settings.days_to_download} days becomes open incidents."
-            " Choose fewer days, or another old_mail, if that is too much."
+            " Choose fewer days, or have it closed or skipped (old_mail), if that is too much."
         )
     return found
 

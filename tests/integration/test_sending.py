@@ -44,7 +44,11 @@ from tests.support.smtpserver import PASSWORD, USER, SmtpServer, smtp
 
 pytestmark = pytest.mark.azurite
 
-QUESTION = mail("Ann <ann@example.com>", "Grüße & Fire", "Es brennt.", cc="Bob <bob@example.net>", message_id="<q@x>")
+
+def question(to: str = USER) -> bytes:
+    return mail("Ann <ann@example.com>", "Grüße & Fire", "Es brennt.", to, "<q@x>", cc="Bob <bob@example.net>")
+
+
 FILES = (File("Plan für ☃.pdf", "application/pdf", bytes(range(256)) * 40), File("a.txt", "text/plain", b".\r\n..\r\n"))
 
 
@@ -87,20 +91,18 @@ class Firm:
         now = self.app.now
         self.app = replace(self.app, now=lambda: now() + self.later)
 
-    def smtp(self, port: int, security: str, email: str = USER, **outgoing: Any) -> None:
-        out = {
-            "enabled": True,
-            "host": "localhost",
-            "port": port,
-            "security": security,
-            "from_name": "Desk",
-            **outgoing,
-        }
-        fields = {"group": "g", "host": "localhost", "username": USER, "email": email, "outgoing": out}
-        mailboxes.save(self.app, self.tenant, "box", Settings.model_validate(fields), {"password": PASSWORD})
+    def smtp(self, port: int, security: str, password: str = PASSWORD) -> None:
+        out = {"enabled": True, "host": "localhost", "port": port, "security": security, "from_name": "Desk"}
+        fields = {"group": "g", "host": "localhost", "username": USER, "email": USER, "outgoing": out}
+        mailboxes.save(self.app, self.tenant, "box", Settings.model_validate(fields), {"password": password})
 
     def office(self, box: GraphMailbox) -> None:
-        fields = {"group": "g", "server_type": "office365", "email": box.address, "client_id": box.app.client_id}
+        fields: dict[str, Any] = {
+            "group": "g",
+            "server_type": "office365",
+            "email": box.address,
+            "client_id": box.app.client_id,
+        }
         fields |= {"tenant_id": box.tenant.id, "outgoing": {"enabled": True}}
         mailboxes.save(self.app, self.tenant, "box", Settings.model_validate(fields), {"client_secret": SECRET})
 
@@ -130,7 +132,6 @@ class Firm:
         self.later += timedelta(**by)
         send.send(self.app, self.tenant, 1, 2)
 
-    @property
     def state(self) -> Outbound:
         found = self.app.answers.outbound(self.tenant, 1, 2)
         assert found is not None
@@ -146,7 +147,7 @@ def firm(app: App, azurite: Azurite) -> Firm:
 def serving(firm: Firm, authority: trustme.CA, security: str = "starttls", **more: Any) -> Iterator[SmtpServer]:
     with SmtpServer(server_context(authority, "localhost"), security, **more) as server:
         firm.smtp(server.port, security)
-        firm.receive(QUESTION)
+        firm.receive(question())
         yield server
 
 
@@ -168,7 +169,7 @@ def test_an_answer_arrives_whole_over_tls(firm: Firm, authority: trustme.CA, sec
         (taken,) = server.mood.taken
         assert (taken.sender, taken.recipients) == (USER, ("ann@example.com", "bob@example.net"))
         _as_it_is(parse(taken.raw))
-        assert (firm.state.state, firm.state.attempts) == (SendState.SENT, 1)
+        assert (firm.state().state, firm.state().attempts) == (SendState.SENT, 1)
         firm.receive(reply_of(taken.raw, gmail, "ann@example.com", "Danke!"))
         firm.again(minutes=30)
         assert len(server.mood.taken) == 1
@@ -183,9 +184,9 @@ def test_an_answer_arrives_at_another_server_too(firm: Firm, authority: trustme.
     script = smtp(context=server_context(authority, "localhost"), heard=heard)
     with listening(script) as port:
         firm.smtp(port, "starttls")
-        firm.receive(QUESTION)
+        firm.receive(question())
         firm.answer(files=FILES)
-    assert firm.state.state is SendState.SENT
+    assert firm.state().state is SendState.SENT
     commands = [line.split()[0].upper() for line in heard if line.split()]
     start, end = commands.index(b"DATA") + 1, heard.index(b".\r\n")
     raw = b"".join(line[1:] if line.startswith(b"..") else line for line in heard[start:end])
@@ -200,25 +201,25 @@ def test_greylisting_of_all_is_tried_again_after_its_pause(firm: Firm, authority
     with serving(firm, authority) as server:
         server.mood.refuses = dict.fromkeys(("ann@example.com", "bob@example.net"), "450 4.7.1 greylisted, come again")
         firm.answer()
-        assert (firm.state.state, firm.state.got, server.mood.taken) == (SendState.QUEUED, (), [])
-        assert "greylisted" in firm.state.said
+        assert (firm.state().state, firm.state().got, server.mood.taken) == (SendState.QUEUED, (), [])
+        assert "greylisted" in firm.state().said
         server.mood.refuses.clear()
         firm.again(seconds=20)
         assert server.mood.taken == []
         firm.again(minutes=1)
-        assert (firm.state.state, firm.state.attempts, len(server.mood.taken)) == (SendState.SENT, 2, 1)
+        assert (firm.state().state, firm.state().attempts, len(server.mood.taken)) == (SendState.SENT, 2, 1)
 
 
 def test_greylisting_of_one_brings_it_to_him_later_and_to_nobody_twice(firm: Firm, authority: trustme.CA) -> None:
     with serving(firm, authority) as server:
         server.mood.refuses = {"bob@example.net": "451 4.7.1 greylisted"}
         firm.answer()
-        assert (firm.state.state, firm.state.got) == (SendState.QUEUED, ("ann@example.com",))
+        assert (firm.state().state, firm.state().got) == (SendState.QUEUED, ("ann@example.com",))
         server.mood.refuses.clear()
         firm.again(minutes=2)
         assert [one.recipients for one in server.mood.taken] == [("ann@example.com",), ("bob@example.net",)]
         assert len({parse(one.raw).message_id for one in server.mood.taken}) == 1
-        assert firm.state.state is SendState.SENT
+        assert firm.state().state is SendState.SENT
 
 
 def test_one_who_is_put_off_for_a_day_is_said_not_to_have_got_it(firm: Firm, authority: trustme.CA) -> None:
@@ -228,9 +229,9 @@ def test_one_who_is_put_off_for_a_day_is_said_not_to_have_got_it(firm: Firm, aut
         for _ in range(30):
             firm.again(hours=1)
         assert [one.recipients for one in server.mood.taken] == [("ann@example.com",)]
-    assert firm.state.state is SendState.SENT
-    assert firm.state.said.startswith("Given up after a day. bob@example.net")
-    assert firm.state.can_be_sent_again
+    assert firm.state().state is SendState.SENT
+    assert firm.state().said.startswith("Given up after a day. bob@example.net")
+    assert firm.state().can_be_sent_again
 
 
 @pytest.mark.parametrize("answer", ["554 5.7.1 spam, says the filter", "552 5.3.4 too big"])
@@ -239,12 +240,12 @@ def test_a_mail_that_is_refused_for_good_is_said_to_have_failed(firm: Firm, auth
         server.mood.data = answer
         firm.answer()
         firm.again(hours=2)
-        assert (firm.state.state, firm.state.attempts) == (SendState.FAILED, 1)
-        assert firm.state.said
+        assert (firm.state().state, firm.state().attempts) == (SendState.FAILED, 1)
+        assert firm.state().said
         server.mood.data = ""
         reply.send_again(firm.app, firm.tenant, 1, 2)
         firm.hear()
-        assert (firm.state.state, len(server.mood.taken)) == (SendState.SENT, 1)
+        assert (firm.state().state, len(server.mood.taken)) == (SendState.SENT, 1)
 
 
 def test_a_recipient_who_is_not_there_is_named_and_the_other_gets_it(firm: Firm, authority: trustme.CA) -> None:
@@ -252,10 +253,8 @@ def test_a_recipient_who_is_not_there_is_named_and_the_other_gets_it(firm: Firm,
         server.mood.refuses = {"bob@example.net": "550 5.1.1 no such user"}
         firm.answer()
         assert [one.recipients for one in server.mood.taken] == [("ann@example.com",)]
-    assert firm.state.state is SendState.SENT
-    assert firm.state.said == "bob@example.net did not get it: 5.1.1 5.1.1 no such user" or (
-        firm.state.said == "bob@example.net did not get it: 5.1.1 no such user"
-    )
+    assert firm.state().state is SendState.SENT
+    assert firm.state().said.startswith("bob@example.net did not get it: 5.1.1")
 
 
 def test_a_connection_that_is_lost_after_the_mail_leaves_a_doubt_and_no_second_mail(
@@ -264,8 +263,8 @@ def test_a_connection_that_is_lost_after_the_mail_leaves_a_doubt_and_no_second_m
     with serving(firm, authority) as server:
         server.mood.dies = True
         firm.answer()
-        assert firm.state.state is SendState.IN_DOUBT
-        assert "may have been sent" in firm.state.said
+        assert firm.state().state is SendState.IN_DOUBT
+        assert "may have been sent" in firm.state().said
         server.mood.dies = False
         firm.again(hours=5)
         send.rescue(firm.app, firm.tenant)
@@ -274,7 +273,7 @@ def test_a_connection_that_is_lost_after_the_mail_leaves_a_doubt_and_no_second_m
         reply.send_again(firm.app, firm.tenant, 1, 2)
         firm.hear()
         assert len(server.mood.taken) == 2, "a person said so"
-        assert firm.state.state is SendState.SENT
+        assert firm.state().state is SendState.SENT
 
 
 @pytest.mark.parametrize("verb", ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"])
@@ -282,23 +281,23 @@ def test_a_connection_that_is_lost_before_the_mail_is_tried_again(firm: Firm, au
     script = smtp({verb: ""}, context=server_context(authority, "localhost"))
     with listening(script) as port:
         firm.smtp(port, "starttls")
-        firm.receive(QUESTION)
+        firm.receive(question())
         firm.answer()
-    assert firm.state.state is SendState.QUEUED
+    assert firm.state().state is SendState.QUEUED
     with SmtpServer(server_context(authority, "localhost"), "starttls") as server:
         firm.smtp(server.port, "starttls")
         firm.again(minutes=2)
-        assert (firm.state.state, len(server.mood.taken)) == (SendState.SENT, 1)
+        assert (firm.state().state, len(server.mood.taken)) == (SendState.SENT, 1)
 
 
 def test_without_encryption_nothing_is_sent_and_the_password_neither(firm: Firm, authority: trustme.CA) -> None:
     heard: list[bytes] = []
     with listening(smtp(heard=heard)) as port:  # STARTTLS is stripped
         firm.smtp(port, "starttls")
-        firm.receive(QUESTION)
+        firm.receive(question())
         firm.answer()
-    assert firm.state.state is SendState.QUEUED
-    assert "encryption" in firm.state.said
+    assert firm.state().state is SendState.QUEUED
+    assert "encryption" in firm.state().said
     assert {line.split()[0].upper() for line in heard} <= {b"EHLO", b"QUIT"}
 
 
@@ -310,25 +309,25 @@ def test_a_wrong_certificate_stops_it_and_is_given_up_after_three_tries(
     issuer = trustme.CA() if names == ("localhost",) else authority
     with SmtpServer(server_context(issuer, *names), security) as server:
         firm.smtp(server.port, security)
-        firm.receive(QUESTION)
+        firm.receive(question())
         firm.answer()
         firm.again(minutes=2)
         firm.again(minutes=4)
         assert (server.mood.used, server.mood.taken) == ([], [])
-    assert firm.state.state is SendState.FAILED
-    assert "certificate" in firm.state.said
+    assert firm.state().state is SendState.FAILED
+    assert "certificate" in firm.state().said
 
 
 def test_a_wrong_password_is_given_up_after_three_tries_so_that_no_account_is_locked(
     firm: Firm, authority: trustme.CA
 ) -> None:
     with serving(firm, authority) as server:
-        firm.smtp(server.port, "starttls", username="somebody@else.example")
+        firm.smtp(server.port, "starttls", password="another one")
         firm.answer()
         for _ in range(10):
             firm.again(hours=1)
         assert len(server.mood.used) == 3
-    assert firm.state.state is SendState.FAILED
+    assert firm.state().state is SendState.FAILED
 
 
 def test_two_functions_that_send_the_same_note_at_once_send_one_mail(firm: Firm, authority: trustme.CA) -> None:
@@ -346,16 +345,16 @@ def test_two_functions_that_send_the_same_note_at_once_send_one_mail(firm: Firm,
         for thread in threads:
             thread.join()
         assert len(server.mood.taken) == 1
-        assert firm.state.state is SendState.SENT
+        assert firm.state().state is SendState.SENT
 
 
 def test_a_server_that_is_not_there_is_tried_again(firm: Firm, authority: trustme.CA) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         firm.smtp(unused.getsockname()[1], "ssl")
-        firm.receive(QUESTION)
+        firm.receive(question())
         firm.answer()
-    assert firm.state.state is SendState.QUEUED
+    assert firm.state().state is SendState.QUEUED
     with SmtpServer(server_context(authority, "localhost"), "ssl") as server:
         firm.smtp(server.port, "ssl")
         firm.again(minutes=2)
@@ -371,7 +370,7 @@ def box(firm: Firm, microsoft: Microsoft) -> Iterator[GraphMailbox]:
     made = GraphMailbox(microsoft)
     made.app.roles.add("Mail.Send")
     firm.office(made)
-    firm.receive(QUESTION)
+    firm.receive(question(made.address))
     yield made
     microsoft.faults.clear()
     assert microsoft.violations == []
@@ -385,21 +384,21 @@ def test_an_answer_leaves_through_graph_as_it_is(firm: Firm, microsoft: Microsof
     firm.answer(files=FILES)
     assert _posted(microsoft, box) == [("ann@example.com", "bob@example.net")]
     _as_it_is(parse(microsoft.graph.post.sent[-1].raw))
-    assert firm.state.state is SendState.SENT
+    assert firm.state().state is SendState.SENT
 
 
 def test_through_graph_nobody_gets_it_whose_mail_came_back(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
     firm.app.answers.note_undeliverable(firm.tenant, "bob@example.net", "5.1.10")
     firm.answer()
     assert _posted(microsoft, box) == [("ann@example.com",)]
-    assert firm.state.state is SendState.SENT
-    assert "bob@example.net did not get it" in firm.state.said
+    assert firm.state().state is SendState.SENT
+    assert "bob@example.net did not get it" in firm.state().said
 
 
 def test_graph_that_asks_to_wait_is_waited_for(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
     microsoft.fail("send", reply=Reply(429, b"", {"Retry-After": "600"}))
     firm.answer()
-    assert firm.state.state is SendState.QUEUED
+    assert firm.state().state is SendState.QUEUED
     firm.again(minutes=5)
     assert _posted(microsoft, box) == []
     firm.again(minutes=6)
@@ -409,7 +408,7 @@ def test_graph_that_asks_to_wait_is_waited_for(firm: Firm, microsoft: Microsoft,
 def test_an_answer_of_graphs_that_is_lost_leaves_a_doubt(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
     microsoft.fail("send", drop_after=-1)
     firm.answer()
-    assert firm.state.state is SendState.IN_DOUBT
+    assert firm.state().state is SendState.IN_DOUBT
     firm.again(hours=3)
     assert len(_posted(microsoft, box)) <= 1
 
@@ -417,5 +416,5 @@ def test_an_answer_of_graphs_that_is_lost_leaves_a_doubt(firm: Firm, microsoft: 
 def test_what_graph_refuses_for_good_has_failed(firm: Firm, microsoft: Microsoft, box: GraphMailbox) -> None:
     microsoft.fail("send", reply=graph_error(400, "ErrorInvalidRecipients", "Zanzibar"))
     firm.answer()
-    assert (firm.state.state, _posted(microsoft, box)) == (SendState.FAILED, [])
-    assert "Zanzibar" not in firm.state.said
+    assert (firm.state().state, _posted(microsoft, box)) == (SendState.FAILED, [])
+    assert "Zanzibar" not in firm.state().said

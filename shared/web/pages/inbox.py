@@ -22,6 +22,7 @@ from shared.web.shapes.lists import IncidentQuery
 
 router = APIRouter()
 
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A mailbox as the page shows it. ``state``: ok, new, failing, paused or disabled. ``held``: how many mails are,

@@ -17,7 +17,7 @@ from shared.web.pages import render
 
 router = APIRouter()
 
-_OWN_PAGE = re.compile(r"/(?:mail(?:/[0-9a-f]{32})?|incidents/[A-Za-z0-9-]{1,20})?")
+_OWN_PAGE = re.compile(r"/(?:tenant|mail(?:/[0-9a-f]{32})?|incidents/[A-Za-z0-9-]{1,20})?")
 """Where signing in may lead. Anything else could be another site in disguise."""
 
 
@@ -33,8 +33,9 @@ def sign_in(
 ) -> Response:
     """Check the key and set the cookie."""
     callers.refuse_other_sites(request)
+    given = key.strip()[:MAX_CREDENTIAL_CHARS]
     try:
-        caller = tenants.recognise(house.app, key.strip()[:MAX_CREDENTIAL_CHARS])
+        caller = house.limits.sign_ins.try_key(request, given, lambda: tenants.recognise(house.app, given))
     except NotSignedIn:
         return render.page(request, "signin.html", status=401, next=_own(next), refused=True)
     response = RedirectResponse(_own(next), 303)
@@ -43,9 +44,10 @@ def sign_in(
 
 
 @router.post("/sign-out")
-def sign_out(request: Request) -> Response:
-    """Forget the cookie."""
+def sign_out(request: Request, house: TheHouse) -> Response:
+    """End the session, here and for whoever kept a copy of the cookie."""
     callers.refuse_other_sites(request)
+    house.sessions.end(callers.cookie(request))
     response = RedirectResponse("/sign-in", 303)
     callers.clear_cookie(request, response)
     return response

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
 from shared.model.discovery import Kind, Origin, Protocol, Security
-from shared.web.callers import NEEDS_KEY, Member, TheApp
+from shared.web.callers import DISCOVERY_LIMIT, NEEDS_KEY, Member, TheApp
 
 router = APIRouter(prefix="/api/discover", tags=["mailboxes"], dependencies=[NEEDS_KEY])
 
@@ -45,7 +45,7 @@ class DiscoveryOut(BaseModel):
     seconds: float
 
 
-@router.get("")
+@router.get("", dependencies=[DISCOVERY_LIMIT])
 def discover(
     app: TheApp,
     caller: Member,

@@ -14,7 +14,7 @@ from shared.flows.probe import probe
 from shared.flows.whatif import what_if
 from shared.model.mailbox import MAILBOX_ID, Mailbox
 from shared.ports import App
-from shared.web.callers import NEEDS_KEY, Admin, Member, TheApp
+from shared.web.callers import NEEDS_KEY, PROBE_LIMIT, Admin, Member, TheApp
 from shared.web.preconditions import IfMatch, IfNoneMatch, changed, refuse_known, version_read
 from shared.web.shapes.lists import Listed
 from shared.web.shapes.mailbox import MailboxIn, MailboxOut, ProbeIn, etag, mailbox_out
@@ -99,7 +99,7 @@ def poll_mailbox(mailbox: str, app: TheApp, caller: Admin) -> Queued:
     return Queued()
 
 
-@router.post("/{mailbox}/test", response_model=ProbeOut, responses=_TOLD)
+@router.post("/{mailbox}/test", response_model=ProbeOut, responses=_TOLD, dependencies=[PROBE_LIMIT])
 def probe_mailbox(
     mailbox: str,
     app: TheApp,

@@ -27,9 +27,9 @@ class LastError(BaseModel):
 
 
 class ProbeStepOut(BaseModel):
-    """One step of a settings test. ``state`` is running only where a test is told as it happens. ``field``: the input that is to blame, or empty. A step that is ok and has a
-    ``code`` is a warning, such as ``over_privileged``: mail works, and ``cause`` and ``fix`` say what to do all the
-    same."""
+    """One step of a settings test. ``state`` is running only where a test is told as it happens. ``field``: the input
+    that is to blame, or empty. A step that is ok and has a ``code`` is a warning, such as ``over_privileged``: mail
+    works, and ``cause`` and ``fix`` say what to do all the same."""
 
     name: str
     title: str

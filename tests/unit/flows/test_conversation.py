@@ -184,6 +184,11 @@ def test_a_forwarded_mail_is_answered_to_the_customer_in_the_customers_thread(ta
     assert "kim@desk.example" not in talk.world.posts["support"].sent[-1][0].decode()
 
 
+def test_an_alias_of_the_mailbox_is_nobody_who_takes_part(talk: Talk) -> None:
+    talk.receive(mail(ANN, "Printer", "It burns.", "help@example.org", cc=BOB, delivered_to="help@example.org"))
+    assert [one.address for one in parse(talk.answers("Use water.")).cc] == ["bob@example.net"]
+
+
 # ── how the incident stands ───────────────────────────────────────────────────────────────────────────────────────
 
 

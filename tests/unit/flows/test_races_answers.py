@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,10 +16,11 @@ from shared.flows.reply import Draft
 from shared.mail.message import parse
 from shared.model.doorbell import OutboundBell
 from shared.model.incident import Status
-from shared.model.outbound import SENDING_LEASE, Outbound, SendState
+from shared.model.outbound import SENDING_LEASE, Outbound, SendState, sending
+from shared.ports import NOBODY, Sent
 from tests.support.app import World
 from tests.support.checker import violations
-from tests.support.courier import MemoryPost
+from tests.support.courier import MemoryCourier, MemoryPost
 from tests.support.mails import mail
 from tests.unit.flows import given
 from tests.unit.flows.test_races import ANSWER, QUESTION, Stage, stopped_everywhere, together
@@ -85,7 +87,7 @@ def test_send_again_pressed_twice_at_once_sends_one_mail_more() -> None:
     def prepare(stage: Stage) -> None:
         with_an_answer(stage)
         sent = stage.world.app.answers.move(stage.tenant, one(stage), one(stage))
-        stage.world.app.answers.move(stage.tenant, sent, given_state(sent, SendState.IN_DOUBT))
+        stage.world.app.answers.move(stage.tenant, sent, in_state(sent, SendState.IN_DOUBT))
 
     def press(stage: Stage) -> None:
         with suppress(CallerError):
@@ -106,9 +108,7 @@ def test_send_again_pressed_twice_at_once_sends_one_mail_more() -> None:
         assert judge(stage) == [], at
 
 
-def given_state(before: Outbound, state: SendState) -> Outbound:
-    from dataclasses import replace
-
+def in_state(before: Outbound, state: SendState) -> Outbound:
     return replace(before, state=state)
 
 
@@ -165,7 +165,7 @@ def test_a_bounce_that_comes_while_the_mail_is_sent_again_does_not_stop_it() -> 
         id = parse(stage.world.posts["support"].sent[0][0]).message_id
         ids[:] = stage.keep(given.bounce(id or "", "bob@example.net"))
         stage.world.posts["support"].sent.clear()
-        stage.world.app.answers.move(stage.tenant, one(stage), given_state(one(stage), SendState.IN_DOUBT))
+        stage.world.app.answers.move(stage.tenant, one(stage), in_state(one(stage), SendState.IN_DOUBT))
         reply.send_again(stage.world.app, stage.tenant, 1, 2)
 
     def bounce_comes(stage: Stage) -> None:
@@ -218,3 +218,27 @@ def test_the_same_answer_from_two_pages_at_once_is_written_where_both_were_meant
 
     make: Callable[[Stage], None] = with_an_incident
     assert not stopped_everywhere(make, answer, other_agent, judge)
+
+
+def test_who_wakes_up_after_it_is_sent_again_by_another_leaves_that_one_alone() -> None:
+    stage = Stage()
+    with_an_answer(stage)
+
+    def meanwhile(message: bytes, sender: str, recipients: Sequence[str]) -> Sent:
+        """The first one sleeps in the middle of its mail: it is in doubt, a person presses, another one begins."""
+        stage.world.app = usual
+        stage.world.clock.now += SENDING_LEASE + timedelta(seconds=1)
+        send_it(stage)
+        assert one(stage).state is SendState.IN_DOUBT
+        reply.send_again(usual, stage.tenant, 1, 2)
+        usual.answers.move(stage.tenant, one(stage), sending(one(stage), stage.world.clock.now, "another"))
+        return Sent({}, "250 kept")
+
+    class Sleepy(MemoryCourier):
+        def send(self, message: bytes, sender: str, recipients: Sequence[str]) -> Sent:
+            return meanwhile(message, sender, recipients)
+
+    usual = stage.world.app
+    stage.world.app = replace(usual, courier=lambda mailbox, watch=NOBODY: Sleepy(MemoryPost(), watch))
+    send_it(stage)
+    assert (one(stage).state, one(stage).claim, one(stage).got) == (SendState.SENDING, "another", ())

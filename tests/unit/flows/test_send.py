@@ -117,7 +117,8 @@ def test_a_line_end_in_an_address_or_a_name_adds_no_header(talk: Talk, header: s
     hostile = ("Ann\r\nBcc: eve@evil.example <ann@example.com>", "ann@example.com\r\nBcc: eve@evil.example")
     for address in hostile:
         try:
-            write(talk, **{header: (address,)})
+            named: dict[str, Any] = {header: (address,)}
+            write(talk, **named)
         except Invalid:
             continue
     talk.send_all()

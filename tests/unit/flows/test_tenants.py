@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
-from shared.errors import Invalid, NotFound, NotSignedIn
-from shared.flows import tenants
+from shared.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn, StoreUnavailable
+from shared.flows import poll, tenants, upkeep
 from tests.support.app import World
 from tests.support.memory import MemoryTables
 
@@ -128,3 +129,154 @@ def test_a_tenant_without_a_name_is_refused(world: World, name: str) -> None:
 def test_there_is_no_key_for_a_tenant_that_is_not_there(world: World) -> None:
     with pytest.raises(NotFound):
         tenants.make_key(world.app, "nobody", "admin", "test")
+
+
+def make_admins(world: World, count: int) -> tuple[str, list[str]]:
+    tenant, _ = tenants.put(world.app, "acme", "Acme")
+    return tenant.key, [tenants.make_key(world.app, "acme", "admin", f"Admin {one}")[0].id for one in range(count)]
+
+
+def test_a_revoked_key_is_recognised_no_more(world: World) -> None:
+    make_admins(world, 1)
+    key, text = tenants.make_key(world.app, "acme", "agent", "Ann")
+    tenants.revoke(world.app, "acme", key.id)
+    assert refusal(world, text) == tenants.NOT_VALID
+    with pytest.raises(NotSignedIn):
+        tenants.still_valid(world.app, "acme", key.id)
+    with pytest.raises(NotFound):
+        tenants.revoke(world.app, "acme", key.id)
+
+
+def test_the_last_admin_key_stays_unless_it_is_forced(world: World) -> None:
+    _, ids = make_admins(world, 2)
+    tenants.make_key(world.app, "acme", "agent", "Ann")
+    tenants.revoke(world.app, "acme", ids[0])
+    with pytest.raises(Conflict):
+        tenants.revoke(world.app, "acme", ids[1])
+    tenants.revoke(world.app, "acme", ids[1], force=True)
+    assert [key.role for key in tenants.keys(world.app, "acme")] == ["agent"]
+
+
+def test_two_admins_who_revoke_each_other_at_once_leave_one(world: World) -> None:
+    """The second reads before the first writes: whoever comes second finds that his is the last."""
+    tenant, (one, other) = make_admins(world, 2)
+    commit = world.tables.commit
+    meanwhile = [other]
+
+    def first_the_other(table: str, partition: str, operations: Any) -> Any:
+        if meanwhile:
+            meanwhile.pop()
+            tenants.revoke(world.app, "acme", other)
+        return commit(table, partition, operations)
+
+    world.tables.commit = first_the_other  # type: ignore[method-assign]
+    with pytest.raises(Conflict):
+        tenants.revoke(world.app, "acme", one)
+    assert [key.id for key in world.app.tenants.keys(tenant)] == [one]
+
+
+def test_a_wish_makes_one_key_whatever_was_cut_off(world: World) -> None:
+    tenants.put(world.app, "acme", "Acme")
+    commit = world.tables.commit
+
+    def written_but_not_answered(table: str, partition: str, operations: Any) -> Any:
+        commit(table, partition, operations)
+        raise StoreUnavailable("The answer was lost.")
+
+    world.app.secrets.app_key("idempotency")
+    world.tables.commit = written_but_not_answered  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        tenants.make_key(world.app, "acme", "agent", "Ann", "ann\n1")
+    world.tables.commit = commit  # type: ignore[method-assign]
+    _, text = tenants.make_key(world.app, "acme", "agent", "Ann", "ann\n1")
+    assert tenants.recognise(world.app, text).role == "agent"
+    assert len(tenants.keys(world.app, "acme")) == 1
+
+
+def test_a_wish_is_another_one_for_a_tenant_of_the_same_name_that_was_deleted(world: World) -> None:
+    texts = set()
+    for _ in range(2):
+        tenants.put(world.app, "acme", "Acme")
+        texts.add(tenants.make_key(world.app, "acme", "admin", "Ann", "ann\n1")[1])
+        tenants.delete(world.app, "acme", "acme")
+    assert len(texts) == 2
+
+
+def test_a_disabled_tenant_is_neither_let_in_nor_polled_nor_healed(world: World) -> None:
+    tenant, text = world.tenant()
+    world.mailbox(tenant)
+    tenants.switch(world.app, "acme", True)
+    with pytest.raises(NotAllowed):
+        tenants.recognise(world.app, text)
+    world.clock.advance(days=1)
+    upkeep.heal(world.app)
+    assert poll.sweep(world.app) == 0
+    assert poll.poll(world.app, tenant, "support", own_timer=True) is None
+    tenants.switch(world.app, "acme", False)
+    assert tenants.recognise(world.app, text).tenant == tenant
+    assert poll.poll(world.app, tenant, "support") is not None
+
+
+def test_a_wrong_key_is_refused_with_the_same_words_when_the_tenant_is_disabled(world: World) -> None:
+    _, text = world.tenant()
+    tenants.switch(world.app, "acme", True)
+    assert refusal(world, text + "x") == tenants.NOT_VALID
+
+
+def test_a_deletion_that_was_cut_off_is_locked_out_and_can_be_repeated(world: World) -> None:
+    """Cut off at each write in turn, as a crash would."""
+    for allowed in range(40):
+        tenant, text = world.tenant(f"t{allowed}")
+        world.mailbox(tenant)
+        world.mailbox(tenant, "billing")
+        commit, left = world.tables.commit, [allowed]
+
+        def counted(table: str, partition: str, operations: Any, commit: Any = commit, left: Any = left) -> Any:
+            if left[0] == 0:
+                raise StoreUnavailable("away")
+            left[0] -= 1
+            return commit(table, partition, operations)
+
+        world.tables.commit = counted  # type: ignore[method-assign]
+        try:
+            tenants.delete(world.app, f"t{allowed}", f"t{allowed}")
+        except StoreUnavailable:
+            done = False
+        else:
+            done = True
+        world.tables.commit = commit  # type: ignore[method-assign]
+        if allowed:
+            with pytest.raises((NotAllowed, NotSignedIn)):
+                tenants.recognise(world.app, text)
+        if world.app.tenants.get(f"t{allowed}") is not None:
+            tenants.delete(world.app, f"t{allowed}", f"t{allowed}")
+        assert world.app.mailboxes.all(tenant) == ()
+        assert world.app.schedule.get(tenant, "support") is None
+        if done:
+            return
+    raise AssertionError("40 writes were not enough")
+
+
+def test_a_tenant_made_again_under_the_same_name_has_nothing_of_the_old_one(world: World) -> None:
+    tenant, text = world.tenant()
+    world.mailbox(tenant)
+    tenants.delete(world.app, "acme", "acme")
+    again, _ = tenants.put(world.app, "acme", "Acme")
+    assert again.key != tenant
+    assert tenants.keys(world.app, "acme") == ()
+    assert tenants.overview(world.app, again).mailboxes == 0
+    assert refusal(world, text) == tenants.NOT_VALID
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "\x00", "a\x7f", "\x9b", "\u202eevil", "a\u2029b", "\ud800", "\uffff"])
+def test_names_hold_no_control_characters(world: World, name: str) -> None:
+    world.tenant()
+    with pytest.raises(Invalid):
+        tenants.put(world.app, "acme", f"x{name}x")
+    with pytest.raises(Invalid):
+        tenants.make_key(world.app, "acme", "agent", f"x{name}x")
+
+
+@pytest.mark.parametrize("name", ["Müller & Söhne", "株式会社", "شركة", "👩‍🚒 Fire desk", "O'Neil \"Bob\" <x>", "a  b"])
+def test_any_other_name_is_taken_as_it_is(world: World, name: str) -> None:
+    assert tenants.put(world.app, "acme", name)[0].name == name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from fastapi import FastAPI
@@ -151,11 +152,16 @@ class House:
             bell = OutboundBell.decode(self.world.queues.outbound.popleft())
             send.send(self.app, bell.tenant, bell.incident, bell.note)
 
-    def receive(self, raw: bytes, mailbox: str = "support") -> Inbound:
+    def receive(self, raw: bytes, mailbox: str = "support", received: datetime | None = None) -> Inbound:
         """A mail arrives in a mailbox of acme, is polled and converted: what became of it."""
-        self.world.folders.setdefault(mailbox, MemoryFolder())
+        folder = self.world.folders.setdefault(mailbox, MemoryFolder())
         self.clock.advance(seconds=1)
-        self.world.receive(self.acme, raw, mailbox)
+        if received is None:
+            folder.deliver(raw)
+        else:
+            folder.deliver(raw, received)
+        self.world.poll(self.acme, mailbox)
+        self.world.convert_all()
         return self.mail(self.world.ledger(self.acme)[0].id)
 
     def mail(self, id: str) -> Inbound:

@@ -15,6 +15,7 @@ PAIRS = [
     *((text, ground) for text in ("text", "soft", "accent") for ground in ("ground", "surface", "hover")),
     ("text", "warn-ground"),
     ("soft", "warn-ground"),
+    ("accent", "warn-ground"),
     ("warn", "surface"),
     ("accent-text", "accent"),
     ("good", "good-ground"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
+from shared.flows import tenants
 from shared.model import reason
 from tests.unit.web.house import SETTINGS, House
 
@@ -42,14 +43,23 @@ ROUTES: list[tuple[str, str, int, dict[str, Any] | None]] = [
     ("POST", "/api/mail/{id}/discard", AGENT, None),
     ("POST", "/api/mail/{id}/allow", ADMIN, None),
     ("POST", "/api/mail/{id}/retry", AGENT, None),
+    ("GET", "/api/me", AGENT, None),
+    ("GET", "/api/keys", ADMIN, None),
+    ("POST", "/api/keys", ADMIN, {"role": "agent", "name": "Ann"}),
+    ("DELETE", "/api/keys/{key}", ADMIN, None),
+    ("GET", "/api/tenants", CLOUD, None),
     ("GET", "/api/tenants/{tenant}", CLOUD, None),
+    ("GET", "/api/tenants/{tenant}/keys", CLOUD, None),
+    ("DELETE", "/api/tenants/{tenant}/keys/{key}", CLOUD, None),
     ("PUT", "/api/tenants/{tenant}", CLOUD, {"name": "Acme"}),
     ("POST", "/api/tenants/{tenant}/keys", CLOUD, {"role": "agent", "name": "Ann"}),
+    ("DELETE", "/api/tenants/{tenant}", CLOUD, None),
     ("GET", "/api/health", NOBODY, None),
     ("GET", "/api/openapi.json", NOBODY, None),
     ("GET", "/", AGENT, None),
     ("GET", "/mail", AGENT, None),
     ("GET", "/mail/{id}", AGENT, None),
+    ("GET", "/tenant", ADMIN, None),
     ("GET", "/incidents/{number}", AGENT, None),
 ]
 
@@ -59,6 +69,18 @@ ELSEWHERE = {
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
     ("POST", "/sign-out"),
+    ("POST", "/tenant/keys"),
+    ("POST", "/tenant/keys/{id}/revoke"),
+    ("GET", "/cloud"),
+    ("GET", "/cloud/sign-in"),
+    ("POST", "/cloud/sign-in"),
+    ("POST", "/cloud/sign-out"),
+    ("POST", "/cloud/tenants"),
+    ("GET", "/cloud/tenants/{tenant}"),
+    ("POST", "/cloud/tenants/{tenant}/keys"),
+    ("POST", "/cloud/tenants/{tenant}/keys/{id}/revoke"),
+    ("POST", "/cloud/tenants/{tenant}/switch"),
+    ("POST", "/cloud/tenants/{tenant}/delete"),
     ("GET", "/static/{name}"),
     ("POST", "/mail/{id}/release"),
     ("POST", "/mail/{id}/discard"),
@@ -69,7 +91,7 @@ ELSEWHERE = {
     ("POST", "/incidents/{number}/notes/{seq}/send-again"),
 }
 """Open to everybody by their nature, or forms of pages; test_signin.py, test_pages.py, test_held_pages.py,
-test_writing.py and test_microsoft.py look at them."""
+test_writing.py, test_tenant_pages.py and test_microsoft.py look at them."""
 
 API = [route for route in ROUTES if route[1].startswith("/api/")]
 KEYED = [route for route in API if route[2] != NOBODY]
@@ -107,6 +129,10 @@ def _address(house: House, path: str) -> str:
         house.deliver(why=why, raw=b"From: Anna <anna@customer.example>\r\n\r\nHello.\r\n")
     if path == "/api/discover":
         return f"{path}?address=ann@example.com"
+    if path == "/api/tenants/{tenant}":
+        return "/api/tenants/acme?confirm=acme"
+    if path.endswith("{key}"):
+        return path.format(tenant="acme", key=tenants.make_key(house.app, "acme", "agent", "spare")[0].id)
     mail = house.app.desk.ledger(house.acme, None, None, None, "", 1).items[0].id
     things = {"attachment": f"{mail}-0", "image": f"{mail}-1", "id": mail, "tenant": "acme", "mailbox": "support"}
     seq = house.failed_answer() if path.endswith("/send-again") else 1
@@ -214,6 +240,6 @@ def test_an_address_outside_the_api_answers_with_a_page(house: House) -> None:
 
 
 def _everything(house: House) -> dict[Any, Any]:
-    """All rows of acme, with their versions."""
+    """All rows of acme, with their versions; but not on which day its keys were used."""
     rows = house.world.tables.rows  # type: ignore[attr-defined]
-    return {key: value for key, value in rows.items() if key[1].startswith("acme")}
+    return {key: value for key, value in rows.items() if key[1].startswith("acme") and not key[2].startswith("KU:")}

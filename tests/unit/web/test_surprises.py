@@ -49,7 +49,7 @@ def test_usual_settings_surprise_nobody() -> None:
         (
             {"days_to_download": 31},
             "At the first connection, mail of the last 31 days becomes open incidents."
-            " Choose fewer days, or another old_mail, if that is too much.",
+            " Choose fewer days, or have it closed or skipped (old_mail), if that is too much.",
         ),
     ],
 )

@@ -84,7 +84,10 @@ async function send(form) {
   button.disabled = true;
   try {
     const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
-    if (answer.redirected) return arrive(answer.url);
+    if (answer.redirected) {
+      sessionStorage.removeItem(form.dataset.draft);
+      return arrive(answer.url);
+    }
     complain(form, new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     // The browser's own way says what is wrong with the network; the draft is kept.
