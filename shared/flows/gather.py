@@ -232,12 +232,3 @@ class Gathered:
         wanted = [one.number for one in dict.fromkeys(incidents) if one.status is not Status.OPEN]
         found = self.app.desk.tallies(self.tenant, [limits.of_reopening(number, at) for number in wanted])
         return dict(zip(wanted, found, strict=True))
-
-
-def _reported_ids(report: Report | None) -> tuple[str, ...]:
-    """Ids that lead to the incident of the mail that a report is about: its own, else, where a server on the way gave
-    it another, those that it answered."""
-    if report is None:
-        return ()
-    own = (report.original_id,) if report.original_id else ()
-    return (*own, *report.original_in_reply_to, *reversed(report.original_references))

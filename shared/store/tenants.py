@@ -93,7 +93,9 @@ class TableTenants:
         """See ``ports.Tenants.keys``."""
         used = {_id(row): date.fromisoformat(row.text("day")) for row in self._all_of(tenant, keys.api_key_used(""))}
         found = (_api_key(row) for row in self._all_of(tenant, keys.api_key("")))
-        return tuple(sorted((replace(key, used=used.get(key.id)) for key in found), key=lambda key: (key.created, key.name)))
+        return tuple(
+            sorted((replace(key, used=used.get(key.id)) for key in found), key=lambda key: (key.created, key.name))
+        )
 
     def revoke(self, tenant: str, id: str, besides: str) -> None:
         """See ``ports.Tenants.revoke``."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import Served
 from tests.support.app import World
@@ -133,6 +132,7 @@ def test_a_test_can_be_cancelled_and_begun_again(page: Page, served: Served, gua
     expect(page.locator(".step.running")).to_contain_text("Connect")
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled.")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
     guarded.go_on.set()
     page.get_by_role("button", name="Test Settings").click()
     expect(page.get_by_text("Everything works.")).to_be_visible()
@@ -321,8 +321,13 @@ def test_a_mailbox_is_deleted_once_its_id_is_typed(page: Page, served: Served) -
 
 
 def test_signing_in_with_microsoft_saves_and_leads_there(page: Page, served: Served) -> None:
-    gone: list[Request] = []
-    page.route("**/oauth/start**", lambda route: (gone.append(route.request), route.fulfill(body="Microsoft"))[1])
+    gone: list[str] = []
+
+    def microsoft(route: Route) -> None:
+        gone.append(route.request.url)
+        route.fulfill(body="Microsoft")
+
+    page.route("**/oauth/start**", microsoft)
     sign_in(page, served)
     page.goto(f"{served.address}/mailboxes/new")
     page.get_by_label("Group").fill("Support")
@@ -339,9 +344,9 @@ def test_signing_in_with_microsoft_saves_and_leads_there(page: Page, served: Ser
 def test_a_mailbox_is_connected_by_keyboard_alone(page: Page, served: Served) -> None:
     sign_in(page, served)
     page.goto(f"{served.address}/mailboxes/new")
-    focused: Callable[[], str] = lambda: page.evaluate(
-        "document.activeElement.name || document.activeElement.textContent"
-    )  # noqa: E731
+
+    def focused() -> str:
+        return str(page.evaluate("document.activeElement.name || document.activeElement.textContent"))
 
     def tab_to(name: str) -> None:
         for _ in range(60):

@@ -32,7 +32,14 @@ def test_every_error_is_of_exactly_one_family(kind: type[InboundError]) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "status"),
-    [("NotSignedIn", 401), ("NotAllowed", 403), ("NotFound", 404), ("Conflict", 409), ("Invalid", 422), ("TooManyRequests", 429)],
+    [
+        ("NotSignedIn", 401),
+        ("NotAllowed", 403),
+        ("NotFound", 404),
+        ("Conflict", 409),
+        ("Invalid", 422),
+        ("TooManyRequests", 429),
+    ],
 )
 def test_what_a_caller_did_has_the_status_that_http_gives_it(kind: str, status: int) -> None:
     assert getattr(errors, kind).status == status

@@ -86,6 +86,12 @@ class Sheet:
         return self.stored is not None and self.stored.secret(SECRETS[name]) is not None
 
     @property
+    def in_use(self) -> dict[str, str]:
+        """What says something to somebody who only reads."""
+        unused = _unused(self.values) | _without_effect(self.values)
+        return {name: value for name, value in self.values.items() if value and name not in unused}
+
+    @property
     def preview(self) -> tuple[str, str]:
         """Subject and text of the acknowledgement, filled with a sample."""
         fields = {**SAMPLE, "group": self.values["group"]}
@@ -193,6 +199,25 @@ def _unused(values: Values) -> frozenset[str]:
     by_app = values["auth"] == "oauth2"
     unused = frozenset({"password"}) if by_app else APP | {"client_secret"}
     return unused | ({"folder", "move_to"} if values["server_type"] == "pop3" else {"delete_after_days"})
+
+
+def _without_effect(values: Values) -> frozenset[str]:
+    """The inputs that another one makes meaningless."""
+    without: set[str] = set()
+    if not values["outgoing.enabled"]:
+        without |= {*OUTGOING_SERVER, "outgoing.from_name"}
+    if not values["acknowledge"]:
+        without |= {"acknowledge_subject", "acknowledge_text"}
+    if not values["whitelist_enabled"]:
+        without.add("whitelist")
+    for name, needed, meaningless in (
+        ("after_import", "move", "move_to"),
+        ("after_import", "delete", "delete_after_days"),
+        ("closed_reply", "reopen", "reopen_days"),
+    ):
+        if values[name] != needed:
+            without.add(meaningless)
+    return frozenset(without)
 
 
 def _text(value: Any) -> str:

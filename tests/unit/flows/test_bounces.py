@@ -8,6 +8,7 @@ import pytest
 
 from shared.errors import Invalid
 from shared.flows import reply as replying
+from shared.flows.outgoing import MAX_GONE
 from shared.mail.message import parse
 from shared.model.incident import NoteKind, Status
 from shared.model.outbound import Outbound, SendState
@@ -232,3 +233,12 @@ def test_a_stranger_cannot_make_addresses_undeliverable(talk: Talk) -> None:
     talk.receive(report("<inc.1.2.aaaaaaaaaaaaaaaaaaaa@example.org>", ("ann@example.com", "failed", "5.1.1")))
     assert at(talk).state is SendState.SENT
     assert talk.world.app.answers.undeliverable(talk.tenant, ALL) == {}
+
+
+def test_a_report_about_ninety_of_our_recipients_is_still_one_transaction(talk: Talk) -> None:
+    people = tuple(f"p{number}@else.example" for number in range(90))
+    id = ours(talk, to=people)
+    row = talk.receive(report(id, *((one, "failed", "5.1.1") for one in people)))
+    assert (row.outcome, at(talk).state, at(talk).got) == ("delivered", SendState.BOUNCED, ())
+    assert len(talk.world.app.answers.undeliverable(talk.tenant, people)) == MAX_GONE
+    assert talk.problems() == []

@@ -163,6 +163,16 @@ def test_what_a_stranger_with_the_key_wrote_is_neither_answered_nor_quoted(talk:
     assert "eve@evil.example" not in {one.address for one in (*sent.to, *sent.cc)}
 
 
+def test_what_a_stranger_wrote_is_not_quoted_either_when_he_takes_part_later(talk: Talk) -> None:
+    talk.receive(QUESTION)
+    ours = talk.answers("Use water.")
+    talk.receive(reply(ours, gmail, "Eve <eve@evil.example>", "Between us: I lit it."))
+    talk.answers("Who are you?", to=("eve@evil.example",))
+    sent = parse(talk.answers("Use sand."))
+    assert "eve@evil.example" in {one.address for one in sent.cc}
+    assert "I lit it" not in sent.text
+
+
 def test_who_is_named_gets_it_and_takes_part_from_then_on(talk: Talk) -> None:
     talk.receive(QUESTION)
     ours = talk.answers("What do you think?", to=("Carl <carl@example.net>",), cc=("dora@example.net",))

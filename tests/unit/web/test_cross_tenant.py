@@ -48,7 +48,7 @@ def _fill(house: House, slug: str, mark: str) -> None:
     files = (("a.pdf", "application/pdf", mark.encode()), ("a.png", "image/png", b"\x89PNG\r\n\x1a\n" + mark.encode()))
     raw = f"From: {mark}@customer.example\r\n\r\n{mark}\r\n".encode()
     sender = Address(mark, f"{mark}@customer.example")
-    about = {"sender": sender, "raw": raw, "tenant": slug, "group": mark}
+    about: dict[str, Any] = {"sender": sender, "raw": raw, "tenant": slug, "group": mark}
     house.deliver(mark, mark, html=f"<p>{mark}", files=files, **about)
     house.deliver(mark, mark, why=reason.NOT_ON_WHITELIST, **about)
     assert client.post("/api/incidents/1/notes", json={"kind": "internal", "text": mark}).status_code == 201
@@ -144,11 +144,7 @@ def test_a_place_in_one_desks_list_shows_nothing_of_it_to_another(full: House, p
 def test_the_mark_is_seen_by_those_who_may(full: House) -> None:
     """Else the tests above could not fail."""
     client = full.client("admin")
-    seen = {
-        path
-        for method, path in OPERATIONS
-        if method == "GET" and MARK in client.get(_address(full, path)).text
-    }
+    seen = {path for method, path in OPERATIONS if method == "GET" and MARK in client.get(_address(full, path)).text}
     assert {
         "/api/mailboxes",
         "/api/mailboxes/{mailbox}",

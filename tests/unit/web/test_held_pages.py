@@ -11,7 +11,7 @@ import pytest
 from shared.mail.address import Address
 from shared.model import reason
 from shared.model.inbound import Inbound
-from shared.web.pages.inbox import MOST_HELD
+from shared.web.pages.standing import MOST_HELD
 from tests.support.mails import mail
 from tests.unit.web.house import House
 from tests.unit.web.test_pages import HOSTILE

@@ -331,6 +331,16 @@ def test_agents_read_the_settings_and_change_nothing(house: House) -> None:
     assert house.app.mailboxes.get(house.acme, "support") is not None
 
 
+def test_agents_read_only_what_has_an_effect(house: House) -> None:
+    house.mailbox(whitelist="a.example", outgoing={"host": "smtp.acme.example"}, move_to="Done")
+    page = house.browser("agent").get("/mailboxes/support").text
+    for nothing in ("a.example", "smtp.acme.example", "Done", "Client ID"):
+        assert f"<bdi>{nothing}" not in page
+        assert f"<dt>{nothing}" not in page
+    house.mailbox(whitelist="a.example", whitelist_enabled=True)
+    assert "<bdi>a.example" in house.browser("agent").get("/mailboxes/support").text
+
+
 def test_another_tenants_mailbox_is_not_there(house: House) -> None:
     house.mailbox()
     stranger = house.browser(tenant="other")
@@ -416,6 +426,6 @@ def test_what_tenants_type_stays_text(house: House) -> None:
 def test_a_mailbox_page_weighs_little(house: House) -> None:
     house.mailbox()
     browser = house.browser()
-    names = ("style.css", "mailbox.css", "page.js", "keys.js", "mailbox.js", "icon.svg")
+    names = ("style.css", "mailbox.css", "page.js", "keys.js", "probe.js", "mailbox.js", "icon.svg")
     files = sum(len(browser.get(static.address(name)).content) for name in names)
     assert len(browser.get("/mailboxes/support").content) + files < 100_000

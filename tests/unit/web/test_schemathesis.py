@@ -16,7 +16,7 @@ from shared.web.app import build
 from tests.support.app import make_app
 from tests.unit.web.house import ADMIN_KEY, House
 
-EXAMPLES = 10
+EXAMPLES = 8
 """Of each operation and mode: all of it takes less than a minute."""
 
 SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", build(make_app().app, ""))
@@ -70,7 +70,8 @@ def test_every_answer_is_as_described(house: House, method: str, path: str, mode
         house.clock.advance(minutes=1)  # the limits are tested elsewhere
         case = data.draw(operation.as_strategy(generation_mode=mode))
         answer = case.call_and_validate(headers={"Authorization": f"Bearer {key}"}, excluded_checks=lenient)
-        assert answer.status_code != 401
+        # Improper requests may come without the key.
+        assert mode is BAD or answer.status_code != 401
         if (method, path) in ALSO_REFUSED and answer.status_code == 422:
             assert answer.json()["errors"]
 
