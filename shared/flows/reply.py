@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from shared import log
 from shared.errors import Conflict, Invalid, NotFound, RowChanged, StoreUnavailable
@@ -26,6 +27,12 @@ MAX_FILES_BYTES = 20 * 1024 * 1024
 
 MAX_FILES = 50
 
+REMEMBERED = timedelta(hours=24)
+"""How long the same request is known again: programs that lost an answer ask again within minutes."""
+
+REMEMBERED_NOTES = 100
+"""Notes in which it is looked for: more are not written to one incident in a day."""
+
 TRIES = 5
 """An answer that meets a mail which comes in at the same moment is written behind it."""
 
@@ -45,7 +52,8 @@ class Draft:
 
     ``public``: it is sent to the reporter and the participants, or to ``to`` and ``cc`` where they are given. Else it
     is an internal note. ``status``: how the incident stands afterwards; None: waiting after a public answer, as it is
-    after an internal note.
+    after an internal note. ``wish``: what the caller calls this very request, if anything: repeated, it is the same
+    note.
     """
 
     text: str
@@ -55,6 +63,17 @@ class Draft:
     cc: tuple[str, ...] = ()
     status: Status | None = None
     files: tuple[File, ...] = ()
+    wish: str = ""
+
+
+def known(app: App, tenant: str, incident: Incident, wish: str) -> Note | None:
+    """The note that the same request made before; None when there is none, or ``wish`` is empty."""
+    if not wish:
+        return None
+    after = max(0, incident.notes_count - REMEMBERED_NOTES)
+    notes = app.desk.notes(tenant, incident.number, after, REMEMBERED_NOTES)
+    fresh = app.now() - REMEMBERED
+    return next((one for one in notes if one.wish == _digest(wish) and one.created > fresh), None)
 
 
 def add(app: App, tenant: str, number: int, draft: Draft, expected_version: str | None = None) -> Note:
@@ -62,6 +81,9 @@ def add(app: App, tenant: str, number: int, draft: Draft, expected_version: str 
     _check(draft)
     for _ in range(TRIES):
         incident = _incident(app, tenant, number)
+        # The note is written upon this version of the incident, so whoever did the same at this moment is found here.
+        if (twin := known(app, tenant, incident, draft.wish)) is not None:
+            return twin
         if expected_version is not None and incident.version != expected_version:
             raise _changed()
         outbound = _outbound(app, tenant, incident, draft) if draft.public else _told(app, tenant, incident)
@@ -275,7 +297,12 @@ def _note(app: App, tenant: str, incident: Incident, draft: Draft) -> Note:
     now = app.now()
     # To the millisecond, as it is stored: it is compared with what is read back.
     created = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return Note(seq, kind, author, created, Body(draft.text, attachments=tuple(refs)))
+    wish = _digest(draft.wish) if draft.wish else ""
+    return Note(seq, kind, author, created, Body(draft.text, attachments=tuple(refs)), wish=wish)
+
+
+def _digest(wish: str) -> str:
+    return hashlib.sha256(wish.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _with_new(participants: tuple[Address, ...], outbound: Outbound | None) -> tuple[Address, ...]:

@@ -87,7 +87,8 @@ class Body:
 class Note:
     """One entry of an incident; ``seq`` counts 1..n without gaps. ``mail`` is the inbound mail's id.
 
-    ``marks``: stable codes of what a person should know about it; their words are ``MARKS``.
+    ``marks``: stable codes of what a person should know about it; their words are ``MARKS``. ``wish``: a digest of what
+    a caller called the request that made it; empty for most.
     """
 
     seq: int
@@ -97,6 +98,7 @@ class Note:
     body: Body
     mail: str = ""
     marks: tuple[str, ...] = ()
+    wish: str = ""
 
 
 @dataclass(frozen=True, slots=True)

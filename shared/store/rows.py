@@ -146,13 +146,14 @@ def read_incident(row: Row) -> Incident:
 
 def note_values(note: Note) -> dict[str, Value]:
     """A note's row, without its body."""
-    return {
+    values: dict[str, Value] = {
         "kind": note.kind.value,
         "author": json.dumps(_address(note.author), ensure_ascii=False),
         "created": stamp(note.created),
         "mail": note.mail,
         "marks": " ".join(note.marks),
     }
+    return values | ({"wish": note.wish} if note.wish else {})
 
 
 def read_note(row: Row, body: Body) -> Note:
@@ -165,6 +166,7 @@ def read_note(row: Row, body: Body) -> Note:
         body=body,
         mail=row.text("mail"),
         marks=tuple(row.text("marks").split()),
+        wish=row.text("wish"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -13,6 +14,7 @@ from shared.web import drafts, lookup
 from shared.web.callers import NEEDS_KEY, Member, TheApp
 from shared.web.download import FILE, download
 from shared.web.drafts import ANote
+from shared.web.idempotency import IdempotencyKey, once
 from shared.web.preconditions import IncidentMatch, incident_changed, incident_read
 from shared.web.shapes.incident import NoteOut, note_out
 from shared.web.shapes.note import request_body
@@ -23,11 +25,23 @@ HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema
 
 
 @router.post("", status_code=201, openapi_extra=request_body())
-def add_note(number: str, app: TheApp, caller: Member, body: ANote, if_match: IncidentMatch = None) -> NoteOut:
-    """Answer the reporter, or write an internal note. With If-Match only if the incident is still as it was read."""
+def add_note(
+    number: str,
+    app: TheApp,
+    caller: Member,
+    body: ANote,
+    if_match: IncidentMatch = None,
+    idempotency_key: IdempotencyKey = None,
+) -> NoteOut:
+    """Answer the reporter, or write an internal note. With If-Match only if the incident is still as it was read. With
+    the same Idempotency-Key within a day it is the same note."""
     incident = lookup.incident(app, caller.tenant, number)
+    wish = once(caller.key_id, idempotency_key)
+    # Before If-Match: the note itself changed the incident.
+    if (before := reply.known(app, caller.tenant, incident, wish)) is not None:
+        return note_out(before, app.answers.outbound(caller.tenant, incident.number, before.seq))
     version = incident_read(incident, if_match)
-    draft = drafts.draft(body, drafts.author(app, caller))
+    draft = replace(drafts.draft(body, drafts.author(app, caller)), wish=wish)
     try:
         note = drafts.add(app, caller, incident.number, draft, version)
     except Conflict:
