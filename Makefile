@@ -29,7 +29,7 @@ bench: .venv/.installed $(AZURITE)
 	$(VENV)/python -m tests.bench
 
 clean:
-	rm -rf .venv .venv-referee .local infra/local/node_modules tests/support/oidc/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-referee .local infra/local/node_modules tests/support/*/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/.installed: requirements.txt requirements-dev.txt
 	infra/local/make_venv.sh $(PYTHON)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shared import config, log
 from shared.config import Config, ConfigError
 from shared.errors import InboundError, StoreError
-from shared.mail.verdict import DkimCheck
+from shared.mail.sender.verdict import DkimCheck
 from shared.model.discovery import Discovery
 from shared.model.schedule import Slot
 from shared.ports import App, Recording, Secrets, SignIns

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
-from shared.mail.verdict import DkimCheck
+from shared.mail.sender.verdict import DkimCheck
 from shared.model.discovery import Discovery
 from shared.model.inbound import Content, Filed, Filing, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import Incident, Note, Status

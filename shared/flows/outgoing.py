@@ -8,11 +8,11 @@ from dataclasses import replace
 from shared.flows.answered import answered, thread_of
 from shared.flows.gather import Gathered
 from shared.flows.reply import others
-from shared.mail import template
 from shared.mail.address import Address, parse_address
+from shared.mail.machine.report import Report
 from shared.mail.message import Message
-from shared.mail.quoting import split_reply
-from shared.mail.report import Report
+from shared.mail.reply.quoting import split_reply
+from shared.mail.writing import template
 from shared.model import reason, whitelist
 from shared.model.acknowledge import limits_of, may_acknowledge
 from shared.model.facts import Facts

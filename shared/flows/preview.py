@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from shared.mail.authserv import learn_authserv_id
 from shared.mail.message import Message, parse
+from shared.mail.sender.authserv import learn_authserv_id
 from shared.model.mailbox import Settings
 from shared.ports import Arrival, Source
 

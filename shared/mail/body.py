@@ -6,20 +6,21 @@ programs pack into one part (winmail.dat, opaque S/MIME) is unpacked where it st
 
 from dataclasses import dataclass, replace
 
-from shared.mail import limits, smime
+from shared.mail import limits
 from shared.mail.attachment import Attachment, safe_name
-from shared.mail.calendar import describe_calendar
 from shared.mail.charset import decode
 from shared.mail.gathering import DigestBasis, Gathering, made
 from shared.mail.header import read_block, skip_leading_junk
-from shared.mail.inline import mark_inline
+from shared.mail.html.inline import mark_inline
 from shared.mail.mime import Part, split
 from shared.mail.naming import ENCRYPTED_NAME, declared_name, disposition, made_name, message_name
+from shared.mail.parts import smime
+from shared.mail.parts.calendar import describe_calendar
+from shared.mail.parts.winmail import is_winmail, keep_winmail
 from shared.mail.piece import Piece, fold
 from shared.mail.text import one_line
 from shared.mail.textpart import read_text
 from shared.mail.transfer import decode_transfer
-from shared.mail.winmail import is_winmail, keep_winmail
 
 ENCRYPTED_SMIME = "encrypted:smime"
 ENCRYPTED_PGP = "encrypted:pgp"

@@ -4,15 +4,15 @@ import re
 from dataclasses import dataclass, field
 
 from shared.mail import limits
-from shared.mail.armour import open_armour
 from shared.mail.charset import decode, meta_charset
 from shared.mail.flowed import unflow
-from shared.mail.htmldigest import html_for_digest
-from shared.mail.htmltext import html_to_text
+from shared.mail.html.htmldigest import html_for_digest
+from shared.mail.html.htmltext import html_to_text
 from shared.mail.mime import Part
+from shared.mail.parts.armour import open_armour
+from shared.mail.parts.uuencode import extract_uu
+from shared.mail.parts.yenc import BROKEN, extract_yenc
 from shared.mail.text import clean_text
-from shared.mail.uuencode import extract_uu
-from shared.mail.yenc import BROKEN, extract_yenc
 
 _ENRICHED = re.compile(r"<[^<>\n]{1,60}>")
 

@@ -4,7 +4,7 @@ import binascii
 import re
 
 from shared.mail import limits
-from shared.mail.uuencode import decode_uu
+from shared.mail.parts.uuencode import decode_uu
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _BASE64 + b"=")

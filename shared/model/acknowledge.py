@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.mail.automarks import no_reply_local, robot_local
-from shared.mail.fingerprint import subject_fingerprint
+from shared.mail.machine.automarks import no_reply_local, robot_local
+from shared.mail.machine.fingerprint import subject_fingerprint
+from shared.mail.machine.notice import folded
+from shared.mail.machine.personal import is_daemon
 from shared.mail.message import Message
-from shared.mail.notice import folded
-from shared.mail.personal import is_daemon
-from shared.mail.quoting import split_reply
+from shared.mail.reply.quoting import split_reply
 from shared.model import limits, reason
 from shared.model.facts import Facts
 from shared.model.inbound import Decision

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.mail.address import Address
-from shared.mail.automatic import Machine
-from shared.mail.forward import Forward
+from shared.mail.machine.automatic import Machine
+from shared.mail.machine.report import Report
 from shared.mail.message import Message
-from shared.mail.report import Report
-from shared.mail.verdict import SenderVerdict
+from shared.mail.reply.forward import Forward
+from shared.mail.sender.verdict import SenderVerdict
 from shared.model.inbound import Effect, ThreadEntry
 from shared.model.incident import Incident
 from shared.model.limits import Tally

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.mail.address import Address
-from shared.mail.forward import Forward
+from shared.mail.reply.forward import Forward
 from shared.model.incident import Body, Incident, NoteKind, Status
 from shared.model.limits import Tally
 from shared.model.outbound import Outbound

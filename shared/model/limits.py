@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.mail.address import Address
-from shared.mail.organization import organizational_domain
+from shared.mail.sender.organization import organizational_domain
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from shared.mail.address import parse_address
-from shared.mail.authserv import known_ids
-from shared.mail.template import check_subject, check_template
+from shared.mail.sender.authserv import known_ids
+from shared.mail.writing.template import check_subject, check_template
 from shared.model import whitelist
 
 MAX_POLLING_MINUTES = 24 * 60

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.mail.report import Report
+from shared.mail.machine.report import Report
 from shared.model import reason
 from shared.model.facts import Answer, Facts
 from shared.model.inbound import Effect

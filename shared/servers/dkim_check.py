@@ -16,8 +16,8 @@ import dns.name
 import dns.nameserver
 import dns.resolver
 
-from shared.mail import dkim
-from shared.mail.verdict import DkimCheck
+from shared.mail.sender import dkim
+from shared.mail.sender.verdict import DkimCheck
 
 MOST_SIGNATURES = 5
 """Of one mail, the topmost. A mail through two services and a list has three; each may cost a look-up."""

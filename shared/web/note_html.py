@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import idna
 
-from shared.mail.clean import clean_html
+from shared.mail.html.clean import clean_html
 from shared.model.incident import AttachmentRef, Note
 from shared.web.pages import static
 

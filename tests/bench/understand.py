@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.mail.automatic import classify
+from shared.mail.machine.automatic import classify
+from shared.mail.machine.report import read_report
 from shared.mail.message import parse
-from shared.mail.quoting import split_reply
-from shared.mail.report import read_report
+from shared.mail.reply.quoting import split_reply
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 MANY = 10_000

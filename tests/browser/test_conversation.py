@@ -16,7 +16,7 @@ from tests.browser.conftest import Served
 from tests.browser.test_pages import no_sideways, shoot, sign_in
 from tests.support.courier import MemoryPost
 from tests.support.mails import mail
-from tests.unit.mail.test_clean import _HREFS, _VECTORS
+from tests.unit.mail.html.test_clean import _HREFS, _VECTORS
 from tests.unit.web.test_note_html import PNG
 
 pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.mail.message import parse
-from shared.mail.verdict import DkimCheck, judge_sender
+from shared.mail.sender.verdict import DkimCheck, judge_sender
 from shared.servers import dkim_check
 from shared.servers.dkim_check import DkimChecker
 from tests.support.dnsserver import DnsServer

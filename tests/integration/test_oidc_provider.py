@@ -266,7 +266,11 @@ def test_two_sign_ins_whose_codes_were_swapped_both_fail(desk: Desk) -> None:
     (one, first), (two, second) = desk.start(), desk.start()
     back_one, back_two = desk.at_provider(first), desk.at_provider(second)
     for browser, mine, foreign in ((one, back_one, back_two), (two, back_two, back_one)):
-        assert_refused(come_back(browser, altered(mine, code=query(foreign)["code"])), 422, "took too long, was used already, or belongs to another")
+        assert_refused(
+            come_back(browser, altered(mine, code=query(foreign)["code"])),
+            422,
+            "took too long, was used already, or belongs to another",
+        )
     assert desk.provider.verdicts() == ["PKCE verification failed"] * 2
 
 

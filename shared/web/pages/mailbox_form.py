@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from shared.errors import Invalid
 from shared.flows.probe import ProbeReport
-from shared.mail import template
 from shared.mail.address import parse_address
+from shared.mail.writing import template
 from shared.model.discovery import Discovery
 from shared.model.mailbox import DEFAULT_PORTS, MAILBOX_ID, OUTGOING_PORTS, Mailbox, Outgoing, Settings
 from shared.web.drafts import Form

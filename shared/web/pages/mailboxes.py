@@ -16,12 +16,12 @@ from shared.errors import Conflict, Invalid, NotFound
 from shared.flows import mailboxes as flow
 from shared.flows.probe import probe
 from shared.flows.tenants import Caller
-from shared.mail import template
+from shared.mail.writing import template
 from shared.model.discovery import Discovery
 from shared.model.mailbox import DEFAULT_PORTS, MAILBOX_ID, OUTGOING_PORTS, Mailbox
 from shared.model.schedule import Slot
 from shared.ports import App
-from shared.web.callers import Admin, Member, TheApp
+from shared.web.callers import Admin, Member, TheApp, count_discovery, count_probe
 from shared.web.drafts import AForm, Form
 from shared.web.pages import mailbox_form, render, standing
 from shared.web.pages.mailbox_form import Sheet
@@ -129,6 +129,7 @@ def _answered(request: Request, app: App, caller: Caller, form: Form, stored: Ma
     try:
         match form.value("do"):
             case "discover":
+                count_discovery(request, caller)
                 return _page(request, app, caller, _discovered(app, caller, sheet))
             case "test":
                 return _tested(request, app, caller, form, sheet)
@@ -154,6 +155,7 @@ def _tested(request: Request, app: App, caller: Caller, form: Form, sheet: Sheet
     # A test stores nothing, so a mailbox that has no id yet needs none.
     id = sheet.id if sheet.stored else "new"
     tested = flow.draft(app, caller.tenant, id, body.settings(), body.secrets())
+    count_probe(request, caller)
     if NDJSON in request.headers.get("accept", ""):
         return ToldProbe(lambda tell: probe(app, tested, tell=tell))
     return _page(request, app, caller, replace(sheet, report=probe(app, tested)))

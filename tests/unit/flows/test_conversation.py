@@ -11,7 +11,7 @@ from shared.flows import reply as replying
 from shared.flows import send
 from shared.flows.reply import Draft
 from shared.mail.message import Message, parse
-from shared.mail.outgoing import FIRST_REFERENCES, LAST_REFERENCES
+from shared.mail.writing.outgoing import FIRST_REFERENCES, LAST_REFERENCES
 from shared.model.doorbell import OutboundBell
 from shared.model.incident import NoteKind, Status
 from tests.support.app import World

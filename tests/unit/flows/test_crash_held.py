@@ -149,7 +149,11 @@ PLAYS = {
         again=False,
     ),
     "a bounce": Play(
-        _waiting(bounce("<1@example.com>"), mail()), _convert, {"new_incident": 1, "report_unmatched": 1}, 1, again=False
+        _waiting(bounce("<1@example.com>"), mail()),
+        _convert,
+        {"new_incident": 1, "report_unmatched": 1},
+        1,
+        again=False,
     ),
     "one too many": Play(
         _waiting(answer(), mail(), max_incidents_per_hour=1),

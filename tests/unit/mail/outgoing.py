@@ -5,9 +5,9 @@ from typing import Any
 
 from shared.mail import token
 from shared.mail.address import Address
-from shared.mail.compose import Outgoing, answer_subject
-from shared.mail.quote_original import quote_original, quote_original_html
-from shared.mail.texthtml import plain_to_html
+from shared.mail.writing.compose import Outgoing, answer_subject
+from shared.mail.writing.quote_original import quote_original, quote_original_html
+from shared.mail.writing.texthtml import plain_to_html
 
 KEY = b"k" * 32
 TENANT = "acme.1a2b3c4d"

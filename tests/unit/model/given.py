@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.mail.address import Address
-from shared.mail.automatic import Machine
+from shared.mail.machine.automatic import Machine
+from shared.mail.machine.report import Kind, Report, ReportedRecipient
 from shared.mail.message import parse
-from shared.mail.report import Kind, Report, ReportedRecipient
-from shared.mail.verdict import SenderVerdict
+from shared.mail.sender.verdict import SenderVerdict
 from shared.model.facts import Facts, ThreadHit
 from shared.model.inbound import Decision, ThreadEntry
 from shared.model.incident import Incident, Status

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.mail.address import Address
-from shared.mail.forward import Forward
+from shared.mail.reply.forward import Forward
 from shared.model import reason
 from shared.model.acknowledge import TEXT_MOST, TOO_OLD, Acknowledgement, limits_of, may_acknowledge
 from shared.model.decide import decide

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.mail.report import Kind, ReportedRecipient
+from shared.mail.machine.report import Kind, ReportedRecipient
 from shared.model import reason
 from shared.model.facts import Tokens
 from shared.model.incident import MARKS, NoteKind, Status

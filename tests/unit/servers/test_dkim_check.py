@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.mail.message import parse
-from shared.mail.verdict import DkimCheck, judge_sender
+from shared.mail.sender.verdict import DkimCheck, judge_sender
 from shared.servers import dkim_check
 from shared.servers.dkim_check import LookupFailed, check_dkim
 from tests.support.signing import (

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import RowChanged
 from shared.mail.address import Address
-from shared.mail.forward import Forward
+from shared.mail.reply.forward import Forward
 from shared.model import reason
 from shared.model.inbound import Content, Decision, Effect, Filing, Holder, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import MARKS, Body, Incident, NoteKind, Status

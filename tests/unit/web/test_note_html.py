@@ -13,7 +13,7 @@ from shared.model.incident import AttachmentRef, Body, Note, NoteKind
 from shared.web.note_html import MAX_IMAGE_BYTES, document, image_type
 from tests.support.app import NOON
 from tests.support.mails import mail
-from tests.unit.mail.test_clean import _HREFS, _VECTORS
+from tests.unit.mail.html.test_clean import _HREFS, _VECTORS
 from tests.unit.web.house import House
 
 PNG = base64.b64decode(

@@ -36,7 +36,11 @@ def test_the_same_key_is_the_same_note_and_one_mail(desk: House) -> None:
 
 def test_another_key_another_caller_and_another_incident_are_others(desk: House) -> None:
     desk.deliver()
-    assert [write(desk, key, role).json()["seq"] for key, role in (("a", "agent"), ("b", "agent"), ("a", "admin"))] == [2, 3, 4]
+    assert [write(desk, key, role).json()["seq"] for key, role in (("a", "agent"), ("b", "agent"), ("a", "admin"))] == [
+        2,
+        3,
+        4,
+    ]
     assert write(desk, "a", number=2).json()["seq"] == 2
     assert desk.client("agent").post("/api/incidents/1/notes", json=NOTE).json()["seq"] == 5
 

@@ -1,0 +1,1 @@
+"""HTML of mails: turned into text, and made harmless for display."""

@@ -1,0 +1,1 @@
+"""Whether a sender is real: Authentication-Results, ARC, DKIM."""

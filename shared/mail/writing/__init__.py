@@ -1,0 +1,1 @@
+"""Mail that we write: composed, checked, templates and quotes."""
