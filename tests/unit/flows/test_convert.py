@@ -10,7 +10,7 @@ from shared.flows import convert, mailboxes
 from shared.model.doorbell import InboundBell
 from shared.model.inbound import Filed, Filing, Inbound
 from shared.model.reason import Outcome
-from shared.store.desk import INLINE_BODY, TableDesk
+from shared.store.bodies import INLINE_BODY
 from tests.support.app import World
 from tests.support.checker import Stored, violations
 from tests.support.mails import mail
