@@ -11,6 +11,7 @@ from shared.model.doorbell import InboundBell
 from shared.model.inbound import Filed, Filing, Inbound
 from shared.model.reason import Outcome
 from shared.store.bodies import INLINE_BODY
+from shared.store.desk import TableDesk
 from tests.support.app import World
 from tests.support.checker import Stored, violations
 from tests.support.mails import mail
