@@ -71,10 +71,15 @@ def desk(world: World, provider: Provider, microsoft: Microsoft) -> Desk:
 @pytest.fixture
 def unchanged(desk: Desk) -> Iterator[None]:
     """The test must leave no token cache behind, and no row of a desk as it was not before."""
-    before = {key: row for key, row in desk.rows.items() if key[0] == "desk"}
+    before = _rows(desk)
     yield
     assert desk.sealed == ""
-    assert {key: row for key, row in desk.rows.items() if key[0] == "desk"} == before
+    assert _rows(desk) == before
+
+
+def _rows(desk: Desk) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """All but those that signing in to the page writes: sessions, and when a key was used last."""
+    return {key: row for key, row in desk.rows.items() if key[0] == "desk" and not key[2].startswith(("KS:", "KU:"))}
 
 
 # ── signing in, and staying signed in ─────────────────────────────────────────────────────────────────────────────
