@@ -24,6 +24,12 @@ def azurite() -> Iterator[Azurite]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def key_file(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The one file of the key that this Azurite is used with: another app with another key would be refused."""
+    return str(tmp_path_factory.mktemp("keys") / "key")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """With FORBID_SKIPS=1 (CI), a skipped test is a failed one."""

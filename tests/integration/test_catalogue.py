@@ -582,6 +582,7 @@ def microsoft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Microsoft]:
 @pytest.fixture(scope="module")
 def doors_and_app(
     azurite: Azurite,
+    key_file: str,
     server: dovecot.Dovecot,
     microsoft: Microsoft,
     authority: trustme.CA,
@@ -591,7 +592,7 @@ def doors_and_app(
     folder = tmp_path_factory.mktemp("catalogue")
     trusted = folder / "ca.pem"
     trusted.write_bytes(Path(server.ca_file).read_bytes() + authority.cert_pem.bytes())
-    config = Config(Storage(connection_string=azurite.connection_string), key_file=str(folder / "key"))
+    config = Config(Storage(connection_string=azurite.connection_string), key_file=key_file)
     config = replace(config, mail_ca_file=str(trusted), allow_addresses=LOOPBACK)
     app = bootstrap.build(replace(config, authority=microsoft.authority, graph_url=microsoft.graph_url))
     assert isinstance(app.microsoft, Doors)

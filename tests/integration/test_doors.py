@@ -45,10 +45,13 @@ def microsoft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Microsoft]:
 
 @pytest.fixture(scope="module")
 def app(
-    azurite: Azurite, server: dovecot.Dovecot, microsoft: Microsoft, tmp_path_factory: pytest.TempPathFactory
+    azurite: Azurite,
+    key_file: str,
+    server: dovecot.Dovecot,
+    microsoft: Microsoft,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[App]:
-    key = tmp_path_factory.mktemp("doors") / "key"
-    config = Config(Storage(connection_string=azurite.connection_string), key_file=str(key))
+    config = Config(Storage(connection_string=azurite.connection_string), key_file=key_file)
     config = replace(config, mail_ca_file=server.ca_file, allow_addresses=LOOPBACK)
     made = bootstrap.build(replace(config, authority=microsoft.authority, graph_url=microsoft.graph_url))
     yield made

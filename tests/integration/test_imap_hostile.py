@@ -181,7 +181,7 @@ def test_a_bug_of_ours_is_written_down_by_class_and_place_and_the_mailbox_says_s
     with listening(_answering(ANSWERS)) as port, pytest.raises(ServerError, match="a mistake of its own") as raised:
         _poll(_source(port, _Stumbling()))
     (bug,) = _bugs(caplog)
-    assert set(bug) == {"event", "error", "place"}
+    assert set(bug) == {"event", "error", "place", "round_trips"}
     assert bug["error"] == "KeyError"
     assert bug["place"].startswith("shared.servers.imap:_look:")
     assert [record.levelno for record in caplog.records if "bug" in record.getMessage()] == [logging.ERROR]

@@ -34,9 +34,8 @@ def server() -> Iterator[dovecot.Dovecot]:
 
 
 @pytest.fixture(scope="module")
-def app(azurite: Azurite, server: dovecot.Dovecot, tmp_path_factory: pytest.TempPathFactory) -> App:
-    key = tmp_path_factory.mktemp("probe") / "key"
-    config = Config(Storage(connection_string=azurite.connection_string), key_file=str(key))
+def app(azurite: Azurite, key_file: str, server: dovecot.Dovecot, tmp_path_factory: pytest.TempPathFactory) -> App:
+    config = Config(Storage(connection_string=azurite.connection_string), key_file=key_file)
     return bootstrap.build(replace(config, mail_ca_file=server.ca_file, allow_addresses=LOOPBACK))
 
 

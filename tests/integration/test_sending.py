@@ -65,11 +65,15 @@ def microsoft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Microsoft]:
 
 @pytest.fixture(scope="module")
 def app(
-    azurite: Azurite, authority: trustme.CA, microsoft: Microsoft, tmp_path_factory: pytest.TempPathFactory
+    azurite: Azurite,
+    key_file: str,
+    authority: trustme.CA,
+    microsoft: Microsoft,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[App]:
     folder = tmp_path_factory.mktemp("sending")
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    config = Config(Storage(connection_string=azurite.connection_string), key_file=str(folder / "key"))
+    config = Config(Storage(connection_string=azurite.connection_string), key_file=key_file)
     config = replace(config, mail_ca_file=str(folder / "ca.pem"), allow_addresses=LOOPBACK)
     made = bootstrap.build(replace(config, authority=microsoft.authority, graph_url=microsoft.graph_url))
     yield made
