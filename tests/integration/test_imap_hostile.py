@@ -290,7 +290,8 @@ def test_hanging_up_ends_a_read_that_a_dripping_server_keeps_going() -> None:
 def test_a_connection_that_breaks_while_logging_in_is_nobodys_wrong_password(
     credential: str | Callable[[bool], str], at_once: bool
 ) -> None:
-    """Three wrong passwords stop a mailbox until the tenant acts."""
+    """Three wrong passwords stop a mailbox until the tenant acts. Whether it hung up or broke is the network's chance:
+    who closes with bytes unread resets the connection."""
 
     def talk(connection: socket.socket) -> None:
         connection.sendall(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2] ready\r\n")
@@ -299,7 +300,7 @@ def test_a_connection_that_breaks_while_logging_in_is_nobodys_wrong_password(
             connection.sendall(b"+ \r\n")
             connection.recv(1000)
 
-    with listening(talk) as port, pytest.raises(Unreachable, match="hung up"):
+    with listening(talk) as port, pytest.raises(Unreachable, match="hung up|broke"):
         _poll(_source(port, credential=credential))
 
 
