@@ -300,7 +300,7 @@ def test_a_connection_that_breaks_while_logging_in_is_nobodys_wrong_password(
             connection.sendall(b"+ \r\n")
             connection.recv(1000)
 
-    with listening(talk) as port, pytest.raises(Unreachable, match="hung up|broke"):
+    with listening(talk) as port, pytest.raises(Unreachable, match=r"hung up|broke"):
         _poll(_source(port, credential=credential))
 
 
