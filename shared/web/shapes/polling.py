@@ -43,17 +43,19 @@ class ProbeStepOut(BaseModel):
 
 
 class ProbeOut(BaseModel):
-    """What a settings test found, step by step, and the conversation with every secret struck out."""
+    """What a settings test found, step by step, and the conversation with every secret struck out. ``authserv_id``: the
+    name under which the mailbox's provider says whether senders are real, learned from some mails; empty if none."""
 
     ok: bool
     steps: list[ProbeStepOut]
     transcript: list[str]
+    authserv_id: str
 
 
 def probe_out(report: ProbeReport) -> ProbeOut:
     """A report as an answer."""
     steps = [ProbeStepOut.model_validate(step, from_attributes=True) for step in report.steps]
-    return ProbeOut(ok=report.ok, steps=steps, transcript=list(report.transcript))
+    return ProbeOut(ok=report.ok, steps=steps, transcript=list(report.transcript), authserv_id=report.authserv_id)
 
 
 class TranscriptIn(BaseModel):

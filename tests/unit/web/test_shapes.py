@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from shared.flows.probe import ProbeReport
 from shared.model.mailbox import Mailbox
 from shared.ports import NOBODY, Finding, Watch
+from shared.web.shapes.polling import probe_out
 from shared.web.shapes.secret import MAX_PEM_CHARS, MAX_SECRET_CHARS
 from tests.support.app import World
 from tests.support.mailserver import MemoryFolder, MemorySource
@@ -147,3 +149,8 @@ def test_any_other_secret_is_one_short_line(house: House, secret: str) -> None:
 def test_a_password_stays_one_line_whatever_it_begins_with(house: House) -> None:
     answer = house.client().put("/api/mailboxes/support", json=SETTINGS | {"password": PEM})
     assert answer.status_code == 422
+
+
+def test_a_test_of_settings_tells_the_name_under_which_senders_are_judged() -> None:
+    report = ProbeReport(True, (), (), authserv_id="mx.provider.example")
+    assert probe_out(report).model_dump()["authserv_id"] == "mx.provider.example"
