@@ -28,12 +28,13 @@ pytestmark = pytest.mark.azurite
 
 
 @pytest.fixture
-def world(azurite: Azurite, tmp_path: Path) -> Iterator[World]:
+def world(azurite: Azurite, key_file: str) -> Iterator[World]:
     """Real storage as bootstrap wires it, and a folder in memory."""
-    settings = read({"AzureWebJobsStorage": azurite.connection_string, "KEY_FILE": str(tmp_path / "key")})
+    settings = read({"AzureWebJobsStorage": azurite.connection_string, "KEY_FILE": key_file})
     app = bootstrap.build(settings)
     service = QueueServiceClient.from_connection_string(azurite.connection_string)
-    made = make_app(app.tenants._tables, app.raw._blobs, AzureQueues(service))  # type: ignore[attr-defined]
+    tables, blobs = app.tenants._tables, app.raw._blobs  # type: ignore[attr-defined]
+    made = make_app(tables, blobs, AzureQueues(service), KeyFile(Path(key_file)))
     for name in ("inbound", "polls"):
         service.get_queue_client(name).clear_messages()
     made.clock.now = datetime.now(UTC)

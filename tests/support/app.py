@@ -126,8 +126,13 @@ class World:
         return list(self.app.desk.ledger(tenant, None, None, None, "", 10_000).items)
 
 
-def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: Any = None) -> World:
-    """A new, empty world; other tables, blobs or queues (failing ones, Azurite's) may be put beneath it."""
+def make_app(
+    tables: Tables | None = None, blobs: Blobs | None = None, queues: Any = None, wrapper: Any = None
+) -> World:
+    """A new, empty world; other tables, blobs or queues (failing ones, Azurite's) may be put beneath it.
+
+    Storage that others use too has keys of theirs: the wrapper must be the one that they use.
+    """
     tables = tables if tables is not None else MemoryTables()
     blobs = blobs if blobs is not None else MemoryBlobs()
     queues = queues if queues is not None else MemoryQueues()
@@ -141,7 +146,7 @@ def make_app(tables: Tables | None = None, blobs: Blobs | None = None, queues: A
         desk=TableDesk(tables, blobs),
         answers=TableAnswers(tables, blobs),
         raw=StoredRawMail(blobs),
-        secrets=TableSecrets(tables, PlainWrapper()),
+        secrets=TableSecrets(tables, wrapper or PlainWrapper()),
         queues=queues,
         now=clock,
         random=_numbered_bytes(itertools.count(1)),

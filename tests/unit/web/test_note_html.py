@@ -12,6 +12,7 @@ from shared.mail.address import Address
 from shared.model.incident import AttachmentRef, Body, Note, NoteKind
 from shared.web.note_html import MAX_IMAGE_BYTES, document, image_type
 from tests.support.app import NOON
+from tests.support.growth import growth
 from tests.support.mails import mail
 from tests.unit.mail.html.test_clean import _HREFS, _VECTORS
 from tests.unit.web.house import House
@@ -248,17 +249,12 @@ def test_a_link_whose_text_says_it_already_is_left_alone(href: str, text: str) -
 )
 def test_a_megabyte_of_links_and_images_is_one_pass(piece: str) -> None:
     """Twice as much takes no more than a few times as long."""
-    import time
-
-    def seconds(count: int) -> float:
-        source = piece * count
-        start = time.process_time()
-        document(note(source, picture(0, 5)), lambda one: PNG, "token", True)
-        return time.process_time() - start
-
     count = 100_000 // len(piece)
-    seconds(count)
-    assert seconds(4 * count) < 40 * max(seconds(count), 0.02)
+
+    def show(times: int) -> object:
+        return document(note(piece * times * count, picture(0, 5)), lambda one: PNG, "token", True)
+
+    assert growth(lambda: show(1), lambda: show(4), at_least=0.02) < 12  # quadratic work would take 16 times
 
 
 def test_a_mail_comes_all_the_way_to_its_document(house: House) -> None:

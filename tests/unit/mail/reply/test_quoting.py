@@ -1,7 +1,6 @@
 """Replies in tests/corpus/replies are split as the files beside them say; and what holds for every text."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.mail.message import parse
 from shared.mail.reply.quoting import Reply, split_reply
+from tests.support.growth import growth
 
 CORPUS = Path(__file__).parents[3] / "corpus" / "replies"
 MAILS = sorted(CORPUS.glob("*.eml"))
@@ -162,15 +162,7 @@ HOSTILE: dict[str, Callable[[int], tuple[str, str | None]]] = {
 def test_time_grows_no_faster_than_the_mail(name: str) -> None:
     """Sixteen times the text may take forty times as long; quadratic work would take 256 times."""
     small, large = HOSTILE[name](20_000), HOSTILE[name](320_000)
-    split_reply(*small)
-    first = min(_seconds(small) for _ in range(3))
-    assert _seconds(large) < 40 * max(first, 0.002)
-
-
-def _seconds(mail: tuple[str, str | None]) -> float:
-    start = time.process_time()
-    split_reply(*mail)
-    return time.process_time() - start
+    assert growth(lambda: split_reply(*small), lambda: split_reply(*large)) < 40
 
 
 def test_two_megabytes_of_an_old_thread_are_split() -> None:
