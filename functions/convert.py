@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared import bootstrap
+from shared import bootstrap, log, trace
 from shared.flows import convert as flow
 from shared.model.doorbell import InboundBell, NotADoorbell
 
@@ -16,7 +16,9 @@ def convert(message: func.QueueMessage) -> None:
     """Decide about one kept mail."""
     bell = _bell(message)
     if bell is not None:
-        flow.convert(bootstrap.app(), bell.tenant, bell.id)
+        log.begin()
+        with trace.caused_by(trace.traceparent(bell.id, trace.ACCEPTED)):
+            flow.convert(bootstrap.app(), bell.tenant, bell.id)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="inbound-poison", connection="AzureWebJobsStorage")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from shared import bootstrap
+from shared import bootstrap, log
 from shared.flows import poll as flow
 from shared.model import schedule
 from shared.model.doorbell import NotADoorbell, PollBell
@@ -25,6 +25,7 @@ def poll_mailbox(message: func.QueueMessage) -> None:
     """Poll the mailbox that the sweep, or a person, rang for."""
     bell = _bell(message)
     if bell is not None:
+        log.begin()
         flow.poll(bootstrap.app(), bell.tenant, bell.mailbox)
 
 
@@ -39,6 +40,7 @@ def register_timers(blueprint: func.Blueprint) -> None:
 
 def _poll_one(tenant: str, mailbox: str) -> Callable[[func.TimerRequest], None]:
     def poll(timer: func.TimerRequest) -> None:
+        log.begin()
         flow.poll(bootstrap.app(), tenant, mailbox, own_timer=True)
 
     return poll

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from shared import bootstrap
+from shared import bootstrap, log, trace
 from shared.flows import send as flow
 from shared.model.doorbell import NotADoorbell, OutboundBell
 
@@ -16,7 +16,9 @@ def send(message: func.QueueMessage) -> None:
     """Send the mail of one note."""
     bell = _bell(message)
     if bell is not None:
-        flow.send(bootstrap.app(), bell.tenant, bell.incident, bell.note)
+        log.begin()
+        with trace.caused_by(bell.cause):
+            flow.send(bootstrap.app(), bell.tenant, bell.incident, bell.note)
 
 
 @bp.queue_trigger(arg_name="message", queue_name="outbound-poison", connection="AzureWebJobsStorage")

@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 from shared import bootstrap
+from shared.flows import erase as eraser
+from shared.flows import forget as forgetter
 from shared.flows import incinerate as fire
+from shared.flows import reconcile as comparison
+from shared.flows import rotate as rotation
 from shared.flows import upkeep as flow
 from shared.flows import watch as eyes
 
@@ -30,12 +34,27 @@ def heal(timer: func.TimerRequest) -> None:
 def incinerate(timer: func.TimerRequest) -> None:
     """Every night: what is kept no longer than it has to be goes."""
     fire.incinerate(bootstrap.app(), bootstrap.expired(), bootstrap.settings().retention_days)
+    rotation.rewrap(bootstrap.app())
 
 
 @bp.timer_trigger(arg_name="timer", schedule="20 41 * * * *", run_on_startup=False)
 def watch(timer: func.TimerRequest) -> None:
     """Every hour: tell what somebody should know, once a day each."""
     eyes.watch(bootstrap.app(), _last(timer))
+
+
+@bp.timer_trigger(arg_name="timer", schedule="50 17 * * * *", run_on_startup=False)
+def reconcile(timer: func.TimerRequest) -> None:
+    """Every hour: compare mailboxes with what their servers hold, each about once a day."""
+    comparison.reconcile(bootstrap.app(), bootstrap.reconciled())
+
+
+@bp.timer_trigger(arg_name="timer", schedule="35 */10 * * * *", run_on_startup=False)
+def erase(timer: func.TimerRequest) -> None:
+    """Every ten minutes: what was deleted for good goes, some more of it each time."""
+    eraser.erase(bootstrap.app(), bootstrap.erasing())
+    forgetter.forget(bootstrap.app())
+    rotation.finish(bootstrap.app())
 
 
 def _last(timer: func.TimerRequest) -> datetime | None:

@@ -12,6 +12,9 @@ param environmentName string
 
 param location string = resourceGroup().location
 
+@description('What a token from GitHub is for: api://AzureADTokenExchangeUSGov and api://AzureADTokenExchangeChina in the national clouds.')
+param tokenAudience string = 'api://AzureADTokenExchange'
+
 // learn.microsoft.com/azure/role-based-access-control/built-in-roles
 var contributor = 'b24988ac-6180-42a0-ab88-20f7382dd24c'
 var accessAdministrator = 'f58310d9-a9f6-439a-9e8d-f62e7b41a168'
@@ -39,7 +42,7 @@ resource trust 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdenti
   properties: {
     issuer: 'https://token.actions.githubusercontent.com'
     subject: 'repo:${githubRepository}:environment:${environmentName}'
-    audiences: ['api://AzureADTokenExchange']
+    audiences: [tokenAudience]
   }
 }
 

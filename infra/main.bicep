@@ -35,8 +35,20 @@ param allowAddresses string = ''
 @description('Apps that trust the identity of this service instead of a secret: tenant=Tenant ID/Client ID, comma separated.')
 param federatedApps string = ''
 
-@description('Microsoft Graph with its version, where it is not that of the cloud deployed to (GCC High from the public cloud, say).')
+@description('Client ID of the app registration by which people sign in to the page with Microsoft; empty for API keys only.')
+param signInClientId string = ''
+
+@description('Sign-in of the cloud that the mailboxes are in, where it is not that of the cloud deployed to: https://login.microsoftonline.us for GCC High read from the public cloud.')
+param authorityHost string = ''
+
+@description('Microsoft Graph with its version, where it is not the one that belongs to that sign-in: DoD.')
 param graphUrl string = ''
+
+@description('Where spans and metrics go as well (OpenTelemetry, OTLP over HTTP); empty for nowhere. Its headers, with a key perhaps, are secret otlp-headers in the vault.')
+param otlpEndpoint string = ''
+
+@description('Has the host send its own telemetry by OpenTelemetry, too. Never tried: the queries of alerts and workbook were written for what it sends without.')
+param hostOpenTelemetry bool = false
 
 @description('Days that raw mail, and held mail nobody decided about, is kept; 0 keeps it for ever.')
 @minValue(0)
@@ -184,7 +196,11 @@ module app 'modules/app.bicep' = {
     dedicatedTimers: dedicatedTimers
     allowAddresses: allowAddresses
     federatedApps: federatedApps
+    signInClientId: signInClientId
+    authorityHost: authorityHost
     graphUrl: graphUrl
+    otlpEndpoint: otlpEndpoint
+    hostOpenTelemetry: hostOpenTelemetry
     mailRetentionDays: mailRetentionDays
     disabledFunctions: disabledFunctions
     consoleLogs: consoleLogs

@@ -5,6 +5,7 @@ SDKs are imported when the first function needs them: a cold start pays for what
 
 from __future__ import annotations
 
+import atexit
 import functools
 import logging
 import os
@@ -16,18 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 from shared import config, log
 from shared.config import Config, ConfigError
-from shared.errors import InboundError, StoreError
+from shared.errors import InboundError, StoreError, Unreachable
 from shared.mail.sender.verdict import DkimCheck
 from shared.model.discovery import Discovery
 from shared.model.schedule import Slot
-from shared.ports import App, Recording, Secrets, SignIns
+from shared.ports import App, Entra, Recording, Secrets, SignIns
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from shared.servers.dkim_check import DkimChecker
     from shared.servers.doors import Doors
+    from shared.store.erasing import TableErasing
     from shared.store.expired import TableExpired
+    from shared.store.raw import AzureBlobs
+    from shared.store.reconciled import TableReconciled
     from shared.store.secrets import Wrapper
     from shared.store.tables import Tables
 
@@ -47,6 +51,7 @@ def settings() -> Config:
 @functools.cache
 def app() -> App:
     """The app of this process, made at its first use."""
+    _export(settings())
     return build(settings())
 
 
@@ -56,6 +61,22 @@ def expired() -> TableExpired:
     from shared.store.expired import TableExpired
 
     return TableExpired(_tables(settings(), STORAGE_LIMITS))
+
+
+@functools.cache
+def erasing() -> TableErasing:
+    """What lies in storage of tenants that were deleted, for the upkeep."""
+    from shared.store.erasing import TableErasing
+
+    return TableErasing(_tables(settings(), STORAGE_LIMITS), _blobs(settings()))
+
+
+@functools.cache
+def reconciled() -> TableReconciled:
+    """How far mailboxes are compared with their servers, for the upkeep."""
+    from shared.store.reconciled import TableReconciled
+
+    return TableReconciled(_tables(settings(), STORAGE_LIMITS))
 
 
 @functools.cache
@@ -87,24 +108,27 @@ def dedicated_slots() -> Sequence[Slot]:
 
 def build(configured: Config) -> App:
     """Wire the real adapters. With a connection string (a local run), what is missing in storage is made."""
-    from azure.storage.blob import BlobServiceClient
     from azure.storage.queue import QueueServiceClient
 
+    from shared.servers.webhook_post import WebhookPost
     from shared.store.answers import TableAnswers
     from shared.store.desk import TableDesk
+    from shared.store.forgetting import TableForgetting
     from shared.store.mailboxes import TableMailboxes
+    from shared.store.people import TablePeople
     from shared.store.queues import AzureQueues
-    from shared.store.raw import AzureBlobs, StoredRawMail
+    from shared.store.raw import StoredRawMail
     from shared.store.schedule import TableSchedule
     from shared.store.secrets import TableSecrets
     from shared.store.signins import TableSignIns
     from shared.store.tenants import TableTenants
     from shared.store.transcripts import TableTranscripts
+    from shared.store.webhooks import TableWebhooks
 
     wrapper = _wrapper(configured)
     storage = configured.storage
     tables = _tables(configured, STORAGE_LIMITS)
-    blobs = AzureBlobs(_client(BlobServiceClient, storage.connection_string, storage.blob_url, configured))
+    blobs = _blobs(configured)
     queues = AzureQueues(_client(QueueServiceClient, storage.connection_string, storage.queue_url, configured))
     if storage.connection_string:
         for made in (tables, blobs, queues):
@@ -114,18 +138,22 @@ def build(configured: Config) -> App:
     doors = _doors(configured, secrets, sign_ins)
     return App(
         tenants=TableTenants(tables),
+        people=TablePeople(tables),
         mailboxes=TableMailboxes(tables),
         schedule=TableSchedule(tables),
         desk=TableDesk(tables, blobs),
         answers=TableAnswers(tables, blobs),
+        webhooks=TableWebhooks(tables),
         raw=StoredRawMail(blobs),
         secrets=secrets,
+        forgetting=TableForgetting(tables, blobs),
         queues=queues,
         now=utc_now,
         random=os.urandom,
         sleep=time.sleep,
         open=doors.open,
         courier=doors.courier,
+        post=WebhookPost(doors.dialer, utc_now),
         record=_record,
         transcripts=TableTranscripts(tables),
         sign_ins=sign_ins,
@@ -135,7 +163,19 @@ def build(configured: Config) -> App:
         judge_host=doors.judge_host,
         healthy=functools.partial(_healthy, tables),
         check_dkim=_check_dkim,
+        entra=_entra(configured, doors),
+        retention_days=configured.retention_days,
     )
+
+
+def _export(configured: Config) -> None:
+    """Have the events sent as spans and metrics, if somebody wants that: its SDK is imported for nobody else."""
+    if configured.otlp_endpoint:
+        from shared import telemetry
+
+        exporter = telemetry.otlp(configured.otlp_endpoint)
+        log.listen(exporter)
+        atexit.register(exporter.close)
 
 
 def utc_now() -> datetime:
@@ -181,14 +221,35 @@ def _doors(configured: Config, secrets: Secrets, sign_ins: SignIns) -> Doors:
     dialer = Dialer(AddressGuard(configured.allow_addresses), configured.mail_ca_file)
     tokens, warm = Tokens(utc_now), WarmClients(hang_up)
     apps = configured.federated_apps
-    assertion = functools.partial(_assertion, configured.storage.client_id) if apps else None
+    assertion = functools.partial(_assertion, configured.storage.client_id, cloud.exchange) if apps else None
     return Doors(secrets, sign_ins, dialer, cloud, tokens, warm, utc_now, apps, assertion)
 
 
-def _assertion(client_id: str) -> str:
+def _entra(configured: Config, doors: Doors) -> Entra | None:
+    """The page's own sign-in, where the cloud admin has set it up."""
+    if not configured.sign_in_client_id:
+        return None
+    from shared.servers.page_signin import PageSignIn
+    from shared.servers.token import AppLogin
+
+    secret = configured.sign_in_client_secret
+    assertion = None if secret else functools.partial(_assertion, configured.storage.client_id, doors.cloud.exchange)
+    login = AppLogin("", configured.sign_in_client_id, secret=secret, assertion=assertion)
+    return PageSignIn(doors.cloud, login, utc_now)
+
+
+def _assertion(client_id: str, audience: str) -> str:
     """A token of the app's managed identity that another app may trust as a federated credential: no secret at all
     (learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity)."""
-    token: str = _credential(client_id).get_token("api://AzureADTokenExchange/.default").token
+    from azure.core.exceptions import AzureError
+
+    try:
+        token: str = _credential(client_id).get_token(f"{audience}/.default").token
+    except AzureError:
+        # Its endpoint is away for moments at a time: nothing to pause a mailbox for.
+        raise Unreachable(
+            "The identity of this service gives no token just now.", "The next poll tries again."
+        ) from None
     return token
 
 
@@ -217,6 +278,15 @@ def _healthy(tables: Tables) -> bool:
     except InboundError:
         return False
     return True
+
+
+def _blobs(configured: Config) -> AzureBlobs:
+    from azure.storage.blob import BlobServiceClient
+
+    from shared.store.raw import AzureBlobs
+
+    storage = configured.storage
+    return AzureBlobs(_client(BlobServiceClient, storage.connection_string, storage.blob_url, configured))
 
 
 def _tables(configured: Config, limits: dict[str, Any]) -> Any:

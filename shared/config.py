@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 MAX_DEDICATED_TIMERS = 80
@@ -26,6 +26,11 @@ VAULTS = tuple(
 )
 """Whose hosts the wrapping key may lie on: our token goes there (learn.microsoft.com/azure/key-vault/general/
 about-keys-secrets-certificates, "DNS suffixes for base URL")."""
+
+GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+
+_UNRESOLVED = "@Microsoft.KeyVault("
+"""What App Service hands over of a setting that refers to a secret which is not there."""
 
 _KEY_URL = re.compile(r"https://[A-Za-z0-9-]{3,24}\.([A-Za-z.]+)(:443)?/keys/[0-9A-Za-z-]{1,127}(/[0-9a-f]{32})?/?")
 
@@ -55,7 +60,8 @@ class Config:
     there is no Key Vault. ``retention_days``: how long raw mail, and mail that nobody decided about, is kept; 0 means
     for ever. ``authority`` and ``graph_url``: Microsoft's sign-in and Graph, for national clouds; empty means the
     global ones. ``federated_apps``: (tenant, Entra tenant id, client id) of apps that trust this service's managed
-    identity, so need no secret.
+    identity, so need no secret. ``sign_in_client_id`` and ``sign_in_client_secret``: the app registration of the page's
+    own sign-in; without an id people sign in with API keys only, without a secret the app trusts the managed identity.
     """
 
     storage: Storage
@@ -69,6 +75,9 @@ class Config:
     authority: str = ""
     graph_url: str = ""
     federated_apps: frozenset[tuple[str, str, str]] = frozenset()
+    otlp_endpoint: str = ""
+    sign_in_client_id: str = ""
+    sign_in_client_secret: str = field(default="", repr=False)
 
 
 def read(environment: Mapping[str, str]) -> Config:
@@ -85,6 +94,9 @@ def read(environment: Mapping[str, str]) -> Config:
         authority=environment.get("AZURE_AUTHORITY_HOST", ""),
         graph_url=environment.get("GRAPH_URL", ""),
         federated_apps=_federated_apps(environment),
+        otlp_endpoint=_otlp_endpoint(environment),
+        sign_in_client_id=_sign_in_client_id(environment),
+        sign_in_client_secret=_sign_in_client_secret(environment),
     )
 
 
@@ -111,7 +123,7 @@ def _storage(environment: Mapping[str, str]) -> Storage:
 
 def _admin_key(environment: Mapping[str, str]) -> str:
     key = environment.get("API_ADMIN_KEY", "")
-    if key.startswith("@Microsoft.KeyVault("):
+    if key.startswith(_UNRESOLVED):
         # App Service hands over the reference itself when it cannot resolve it; whoever knows the vault knows that.
         return ""
     # 16 characters of a generated key are beyond guessing over HTTP; shorter ones are typed by hand and are not.
@@ -160,6 +172,29 @@ def _federated_apps(environment: Mapping[str, str]) -> frozenset[tuple[str, str,
             raise ConfigError("FEDERATED_APPS must be like acme=<Tenant ID>/<Client ID>, separated by commas.")
         found.add((tenant, entra_tenant.lower(), client.lower()))
     return frozenset(found)
+
+
+def _sign_in_client_id(environment: Mapping[str, str]) -> str:
+    client_id = environment.get("SIGN_IN_CLIENT_ID", "").strip()
+    if client_id and not GUID.fullmatch(client_id):
+        raise ConfigError("SIGN_IN_CLIENT_ID must be the Application (client) ID of an app registration: a GUID.")
+    return client_id.lower()
+
+
+def _sign_in_client_secret(environment: Mapping[str, str]) -> str:
+    secret = environment.get("SIGN_IN_CLIENT_SECRET", "").strip()
+    if GUID.fullmatch(secret):
+        raise ConfigError("SIGN_IN_CLIENT_SECRET is a Secret ID: it must be the secret's Value.")
+    # Unresolved: there is no such secret in the vault, so the app registration trusts the managed identity.
+    return "" if secret.startswith(_UNRESOLVED) else secret
+
+
+def _otlp_endpoint(environment: Mapping[str, str]) -> str:
+    # The name is OpenTelemetry's own (opentelemetry.io/docs/specs/otel/protocol/exporter).
+    url = environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if url and not url.startswith(("https://", "http://")):
+        raise ConfigError("OTEL_EXPORTER_OTLP_ENDPOINT must be an address that begins with https://.")
+    return url
 
 
 def _networks(environment: Mapping[str, str]) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -7,12 +7,13 @@ the partition that everything of the tenant lies in. Times are aware UTC. Errors
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from shared.mail.sender.verdict import DkimCheck
 from shared.model.discovery import Discovery
+from shared.model.erasing import DataSubject, Erasure, Stretch
 from shared.model.inbound import Content, Filed, Filing, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import Incident, Note, Status
 from shared.model.limits import Limit, Tally
@@ -20,6 +21,7 @@ from shared.model.mailbox import Mailbox, Settings
 from shared.model.outbound import Outbound
 from shared.model.reason import Outcome
 from shared.model.schedule import Slot
+from shared.model.webhook import Attempt, Dispatch, Hooks, Standing
 
 Item = TypeVar("Item")
 
@@ -167,6 +169,16 @@ class Source(Protocol):
         """Raise ``SettingsError`` if this account may not do what the mailbox wants after import. Changes nothing."""
         ...
 
+    def listing(self, since: datetime) -> Iterator[str]:
+        """Positions of what the server holds now, whatever any cursor says, oldest first as a rule: all that it
+        received since then, and perhaps more. Neither ``new`` nor the cursor takes notice of it."""
+        ...
+
+    def look_up(self, positions: Sequence[str]) -> Iterator[Arrival]:
+        """Those of them that are still there, in no order; ``fetch`` and ``fetch_head`` take them. A mail for which the
+        server knows no time has that of its Date field."""
+        ...
+
     def put_off(self, arrival: Arrival) -> int:
         """It could not be fetched: the cursor passes it, and remembers to try again. The tries so far."""
         ...
@@ -237,8 +249,8 @@ class Courier(Protocol):
         """Hand over one mail (RFC 5322), whatever its line ends. Never tried a second time in here.
 
         ``sender``: the envelope's, empty for mail that must not be answered by a machine; Office 365 knows no envelope
-        and takes the mailbox. ``recipients``: addr-specs, at least one. Raises ``NotSent`` when the mail as a whole is
-        not taken; after any other error it was not sent either.
+        and takes the mailbox, as do servers that take no mail without one. ``recipients``: addr-specs, at least one.
+        Raises ``NotSent`` when the mail as a whole is not taken; after any other error it was not sent either.
         """
         ...
 
@@ -249,6 +261,30 @@ class CourierOpener(Protocol):
     def __call__(self, mailbox: Mailbox, watch: Watch = NOBODY) -> Courier: ...
 
 
+# ── receivers of webhooks ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a receiver answered: HTTP's status, and the seconds after which it wants to be asked again, if it says."""
+
+    status: int
+    retry_after: float | None = None
+
+
+class Post(Protocol):
+    """Sends requests to addresses that tenants chose; never to one that they may not reach."""
+
+    def judge(self, url: str) -> None:
+        """Raises ``AddressForbidden`` for a receiver that tenants may not reach, as far as that can be told now."""
+        ...
+
+    def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
+        """One POST of JSON, judged anew, within 10 seconds; redirects are not followed. Raises ``SettingsError``,
+        ``ServerError``."""
+        ...
+
+
 # ── storage ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -256,7 +292,10 @@ class CourierOpener(Protocol):
 class Tenant:
     """Our customer. ``key`` is the partition: slug and a generation that never comes back after a deletion.
 
-    ``disabled``: nobody of it gets in and none of its mailboxes is polled; everything is kept.
+    ``disabled``: nobody of it gets in and none of its mailboxes is polled; everything is kept. ``retention_days``: how
+    long it wants raw mail to be kept, 0 for ever; None leaves it to the service. ``entra_tenant_id``: whose people may
+    be let in, empty for nobody's; ``app_roles_of``: the Entra tenant whose app roles count, which was proven to agree.
+    ``version`` names this state of it.
     """
 
     slug: str
@@ -264,6 +303,15 @@ class Tenant:
     name: str
     created: datetime
     disabled: bool = False
+    retention_days: int | None = None
+    entra_tenant_id: str = ""
+    app_roles_of: str = ""
+    version: str = field(default="", compare=False)
+
+    @property
+    def has_app_roles(self) -> bool:
+        """Whether app roles of its Entra tenant let people in."""
+        return bool(self.entra_tenant_id) and self.app_roles_of == self.entra_tenant_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +329,76 @@ class ApiKey:
     used: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who signs in to a desk with Entra ID. ``role``: admin or agent.
+
+    ``oid`` within ``tid`` names an account for ever; both are empty until somebody has signed in as ``address``, which
+    a listed person was given as, and which may be another's some day. ``by_role``: not listed, let in by an app role.
+    ``used``: the last day (UTC) on which they were here; known only from ``People.all``. ``version`` names this state.
+    """
+
+    id: str
+    address: str
+    name: str
+    role: str
+    added: datetime
+    tid: str = ""
+    oid: str = ""
+    by_role: bool = False
+    used: date | None = None
+    version: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An account of Entra's that has just signed in, as Microsoft says. ``address`` and ``name`` are for reading, and
+    to find a listed person the first time. ``roles``: app roles given to it in its own tenant. ``is_guest``: its
+    address is of somewhere else."""
+
+    tid: str
+    oid: str
+    address: str
+    name: str = ""
+    roles: frozenset[str] = frozenset()
+    is_guest: bool = False
+
+
+class People(Protocol):
+    """Who may sign in to a desk with Entra ID. Sessions are kept by ``Tenants``, under a person's id."""
+
+    def get(self, tenant: str, id: str) -> Person | None: ...
+
+    def listed(self, tenant: str, address: str) -> Person | None:
+        """Who is listed under this address (small letters)."""
+        ...
+
+    def known(self, tenant: str, tid: str, oid: str) -> Person | None:
+        """Who of the desk this account is."""
+        ...
+
+    def all(self, tenant: str) -> tuple[Person, ...]:
+        """In order of their addresses."""
+        ...
+
+    def add(self, tenant: str, person: Person) -> None:
+        """Somebody new. Raises ``RowChanged``, also when the address is listed or the account is known."""
+        ...
+
+    def bind(self, tenant: str, person: Person, instead_of: Person | None) -> None:
+        """A listed person has an account from now on. ``instead_of``: that same account when an app role had let it in;
+        this one goes. Raises ``RowChanged``."""
+        ...
+
+    def put(self, tenant: str, person: Person) -> None:
+        """Another name or role, if it is still as it was read. Raises ``RowChanged``."""
+        ...
+
+    def remove(self, tenant: str, person: Person) -> None:
+        """Gone, and the sessions too. Raises ``RowChanged``."""
+        ...
+
+
 class Tenants(Protocol):
     """Tenants, their API keys, and the sessions that were begun with these."""
 
@@ -292,6 +410,18 @@ class Tenants(Protocol):
 
     def switch(self, slug: str, disabled: bool) -> None:
         """Disable it or enable it again. Raises ``RowChanged``, also when it is not there."""
+        ...
+
+    def configure(self, before: Tenant, after: Tenant) -> Tenant:
+        """Its retention and who of Entra ID gets in, if it is still as it was read. Raises ``RowChanged``."""
+        ...
+
+    def of_entra(self, tid: str) -> tuple[Tenant, ...]:
+        """Those that let people of this Entra tenant in, in order of their slugs; disabled ones too."""
+        ...
+
+    def mails_kept(self, tenant: str, since: datetime, before: datetime, most: int) -> int:
+        """How many mails were kept from ``since`` to just before ``before``, counted up to ``most``."""
         ...
 
     def remove(self, tenant: Tenant, now: datetime) -> None:
@@ -498,12 +628,16 @@ class Answers(Protocol):
     After ``RowChanged`` or ``StoreUnavailable`` it is unknown whether the write happened: read again, decide again.
     """
 
-    def add(self, tenant: str, before: Incident, after: Incident, note: Note, outbound: Outbound | None) -> None:
-        """A new note, its incident as it is with it, and the mail that sends it. Raises ``RowChanged``."""
+    def add(
+        self, tenant: str, before: Incident, after: Incident, note: Note, outbound: Outbound | None
+    ) -> tuple[str, ...]:
+        """A new note, its incident as it is with it, and the mail that sends it; the ids of the events that webhooks
+        are to hear of. Raises ``RowChanged``."""
         ...
 
-    def change(self, tenant: str, before: Incident, after: Incident) -> None:
-        """The incident's status or people, without a note. Raises ``RowChanged``."""
+    def change(self, tenant: str, before: Incident, after: Incident) -> tuple[str, ...]:
+        """The incident's status or people, without a note; the ids of the events that webhooks are to hear of. Raises
+        ``RowChanged``."""
         ...
 
     def outbound(self, tenant: str, incident: int, note: int) -> Outbound | None: ...
@@ -530,6 +664,64 @@ class Answers(Protocol):
 
     def forget_undeliverable(self, tenant: str, address: str) -> None:
         """Written to again; nothing if it was all the time."""
+        ...
+
+
+class Webhooks(Protocol):
+    """A tenant's webhooks, the events that wait for them, and the log of what was tried.
+
+    Events are written by ``Desk.file``, ``Answers.add`` and ``Answers.change``, together with the change they tell of.
+    """
+
+    def hooks(self, tenant: str) -> Hooks:
+        """All of them."""
+        ...
+
+    def put(self, tenant: str, hooks: Hooks) -> Hooks:
+        """Store them if they are still as they were read. Raises ``RowChanged``."""
+        ...
+
+    def forget(self, tenant: str, hook: str) -> None:
+        """A deleted webhook's log goes, and how it did."""
+        ...
+
+    def standings(self, tenant: str) -> dict[str, Standing]:
+        """How those do that were ever tried, by their ids."""
+        ...
+
+    def waiting(self, tenant: str, event: str) -> Dispatch | None:
+        """An event that some webhook is still to hear of."""
+        ...
+
+    def all_waiting(self, tenant: str) -> Iterator[Dispatch]:
+        """The outbox: all of them, without their bodies."""
+        ...
+
+    def done_with(self, tenant: str, time: datetime, event: str) -> Dispatch | None:
+        """An event of this time of which nothing waits any more."""
+        ...
+
+    def move(
+        self,
+        tenant: str,
+        before: Dispatch,
+        after: Dispatch,
+        tried: Attempt | None = None,
+        stood: Standing | None = None,
+    ) -> Dispatch:
+        """The next state of an event, as it is stored, and what is written down with it. Raises ``RowChanged``."""
+        ...
+
+    def note(self, tenant: str, tried: Attempt, stood: Standing) -> Attempt:
+        """Write down a try that belongs to no stored event: a test. As it is stored."""
+        ...
+
+    def log(self, tenant: str, hook: str, after: str, limit: int) -> Page[Attempt]:
+        """What was tried at a webhook in the last 30 days, the newest first."""
+        ...
+
+    def attempt(self, tenant: str, hook: str, id: str) -> Attempt | None:
+        """One line of it."""
         ...
 
 
@@ -562,6 +754,27 @@ class Secrets(Protocol):
 
     def destroy(self, tenant: str) -> None:
         """A deleted tenant's data key goes: nobody can read any of its secrets again."""
+        ...
+
+    def begin_rotation(self, tenant: str, now: datetime) -> bool:
+        """From now on texts are sealed with a new data key, and the one before still opens. False while a rotation is
+        going on, and where there is no key."""
+        ...
+
+    def rotating(self) -> Iterator[tuple[str, datetime]]:
+        """Tenants whose rotation is not at its end, and since when it goes on."""
+        ...
+
+    def is_current(self, tenant: str, mailbox: str, field: str, sealed: str) -> bool:
+        """Whether it is sealed with the newest data key."""
+        ...
+
+    def end_rotation(self, tenant: str) -> None:
+        """The data key from before goes: what is still sealed with it is lost."""
+        ...
+
+    def rewrap(self, most: int) -> int:
+        """Data keys that an older version of the wrapping key has wrapped are wrapped by its newest; how many were."""
         ...
 
     def app_key(self, purpose: str) -> bytes:
@@ -623,6 +836,20 @@ class Microsoft(Protocol):
         ...
 
 
+class Entra(Protocol):
+    """Microsoft's sign-in for the page itself, by the app that the cloud admin registered. Raises ``SettingsError``
+    and ``ServerError``."""
+
+    def begin(self, redirect_uri: str, state: str) -> Mapping[str, Any]:
+        """What is needed to finish it; ``auth_uri`` is where the browser goes, ``state`` comes back with it."""
+        ...
+
+    def finish(self, flow: Mapping[str, Any], params: Mapping[str, str]) -> Identity:
+        """Who signed in. Raises ``NotAllowed`` for a callback that does not belong to ``flow``, and for an identity
+        that is old, for another app or of another issuer."""
+        ...
+
+
 class Queues(Protocol):
     """Doorbells."""
 
@@ -634,6 +861,30 @@ class Queues(Protocol):
         """``delay``: seconds until it is heard, at most 7 days."""
         ...
 
+    def ring_webhook(self, tenant: str, event: str, delay: float = 0) -> None:
+        """``delay``: as above."""
+        ...
+
+
+class Forgetting(Protocol):
+    """A person's traces in storage, and the orders to erase them."""
+
+    def all(self, tenant: str | None = None) -> Iterator[Erasure]:
+        """The erasures of a tenant, or of all."""
+        ...
+
+    def get(self, tenant: str, id: str) -> Erasure | None: ...
+
+    def save(self, erasure: Erasure) -> Erasure:
+        """Store it if it is still as it was read (``version``; empty: it must not exist). Raises ``RowChanged``."""
+        ...
+
+    def stretch(
+        self, tenant: str, id: str, phase: str, person: DataSubject, place: str, most: int, dry: bool
+    ) -> Stretch:
+        """Erase the person from some rows of this phase, those behind ``place``. ``dry``: only count."""
+        ...
+
 
 # ── the whole ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -643,25 +894,30 @@ class App:
     """Everything a flow may use.
 
     ``now`` is the clock; ``random`` gives that many unguessable bytes; ``sleep`` waits some seconds; ``open`` opens a
-    mailbox on its server, ``courier`` the way out for its answers; ``record`` makes a watch that writes down what it
-    sees; ``discover`` finds the servers of an address; ``needs_no_secret`` says whether the app that a tenant names at
-    Microsoft trusts our own identity; ``judge_host`` raises ``AddressForbidden`` for a server that tenants may not
-    reach; ``healthy`` says whether storage answers.
+    mailbox on its server, ``courier`` the way out for its answers, ``post`` that to receivers of webhooks; ``record``
+    makes a watch that writes down what it sees; ``discover`` finds the servers of an address; ``needs_no_secret`` says
+    whether the app that a tenant names at Microsoft trusts our own identity; ``judge_host`` raises ``AddressForbidden``
+    for a server that tenants may not reach; ``healthy`` says whether storage answers; ``entra`` signs people in to the
+    pages, None where that is not set up; ``retention_days`` is how long the service keeps raw mail at most, 0 for ever.
     """
 
     tenants: Tenants
+    people: People
     mailboxes: Mailboxes
     schedule: Schedule
     desk: Desk
     answers: Answers
+    webhooks: Webhooks
     raw: RawMail
     secrets: Secrets
+    forgetting: Forgetting
     queues: Queues
     now: Callable[[], datetime]
     random: Callable[[int], bytes]
     sleep: Callable[[float], None]
     open: Opener
     courier: CourierOpener
+    post: Post
     record: Callable[[], Recording]
     transcripts: Transcripts
     sign_ins: SignIns
@@ -671,3 +927,5 @@ class App:
     judge_host: Callable[[str, int], None]
     healthy: Callable[[], bool]
     check_dkim: Callable[[bytes], tuple[DkimCheck, ...]]
+    entra: Entra | None = None
+    retention_days: int = 0

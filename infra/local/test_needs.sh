@@ -7,6 +7,13 @@ done
 missing=""
 [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 [ -x /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
+if [ ! -x /usr/lib/postfix/sbin/master ]; then
+    if [ -e /usr/sbin/sendmail ]; then
+        echo "another mail server is installed, which Postfix would replace: the tests of Postfix are skipped"
+    else
+        missing="$missing postfix"
+    fi
+fi
 command -v chromium >/dev/null || missing="$missing chromium"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

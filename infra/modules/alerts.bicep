@@ -96,6 +96,16 @@ var rules = [
     query: loadTextContent('queries/damage.kql')
   }
   {
+    name: 'unaccounted'
+    title: 'A mailbox held mail that polling had not found'
+    severity: 1
+    every: 'PT15M'
+    window: 'PT1H'
+    looksBack: 'PT1H'
+    splitBy: perMailbox
+    query: loadTextContent('queries/unaccounted.kql')
+  }
+  {
     name: 'health'
     title: 'The health endpoint does not answer'
     severity: 1

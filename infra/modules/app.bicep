@@ -20,12 +20,18 @@ param subnetId string
 param dedicatedTimers int
 param allowAddresses string
 param federatedApps string
+param signInClientId string
+param authorityHost string
 param graphUrl string
+param otlpEndpoint string
+param hostOpenTelemetry bool
 param mailRetentionDays int
 param disabledFunctions string[]
 param consoleLogs bool
 
 var adminKeySecretName = 'api-admin-key'
+var signInSecretName = 'sign-in-client-secret'
+var otlpSecretName = 'otlp-headers'
 // Made of names, not asked of the resources: so that a what-if can tell the value before anything exists.
 var blobUrl = 'https://${storageName}.blob.${environment().suffixes.storage}'
 var queueUrl = 'https://${storageName}.queue.${environment().suffixes.storage}'
@@ -100,14 +106,21 @@ var settings = {
   RETENTION_DAYS: string(mailRetentionDays)
   ALLOW_ADDRESSES: allowAddresses
   FEDERATED_APPS: federatedApps
-  AZURE_AUTHORITY_HOST: environment().authentication.loginEndpoint
+  SIGN_IN_CLIENT_ID: signInClientId
+  // Where there is no such secret, the app registration is to trust the identity; then this stays unresolved.
+  SIGN_IN_CLIENT_SECRET: '@Microsoft.KeyVault(SecretUri=${vaultUrl}/secrets/${signInSecretName})'
+  AZURE_AUTHORITY_HOST: empty(authorityHost) ? environment().authentication.loginEndpoint : authorityHost
   GRAPH_URL: graphUrl
+  OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint
+  OTEL_EXPORTER_OTLP_HEADERS: empty(otlpEndpoint) ? '' : '@Microsoft.KeyVault(SecretUri=${vaultUrl}/secrets/${otlpSecretName})'
 }
+// Over what host.json says, which is nothing: then the host sends to Application Insights in its own way.
+var telemetryMode = hostOpenTelemetry ? { AzureFunctionsJobHost__telemetryMode: 'OpenTelemetry' } : {}
 
 resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(settings, toObject(disabledFunctions, it => 'AzureWebJobs.${it}.Disabled', it => 'true'))
+  properties: union(settings, telemetryMode, toObject(disabledFunctions, it => 'AzureWebJobs.${it}.Disabled', it => 'true'))
 }
 
 // Deploying works by identity too: nobody needs a password for the app.

@@ -12,7 +12,7 @@ var packageContainer = 'deployments'
 
 // What the code uses (shared/store): it makes none of these itself in Azure.
 var containers = ['raw', 'attachments', 'bodies', 'cursors', packageContainer]
-var queues = ['inbound', 'inbound-poison', 'polls', 'polls-poison', 'outbound', 'outbound-poison']
+var queues = ['inbound', 'inbound-poison', 'polls', 'polls-poison', 'outbound', 'outbound-poison', 'webhooks', 'webhooks-poison']
 var tables = ['desk', 'schedule', 'tenants']
 
 // learn.microsoft.com/azure/role-based-access-control/built-in-roles. The Functions host itself needs Blob Data Owner:

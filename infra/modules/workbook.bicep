@@ -14,6 +14,7 @@ var parts = [
   { title: 'Polls', show: 'table', query: loadTextContent('queries/show-polls.kql') }
   { title: 'Mails out, by state', show: 'barchart', query: loadTextContent('queries/show-outgoing.kql') }
   { title: 'Errors by cause', show: 'table', query: loadTextContent('queries/show-errors.kql') }
+  { title: 'One mail, step by step', show: 'table', query: loadTextContent('queries/show-trace.kql') }
   { title: 'Cost: executions and GB-seconds', show: 'table', query: loadTextContent('queries/show-executions.kql') }
   { title: 'Cost: requests to storage and mail servers', show: 'table', query: loadTextContent('queries/show-usage.kql') }
   { title: 'Cost: lines of telemetry', show: 'table', query: loadTextContent('queries/show-telemetry.kql') }
@@ -37,6 +38,14 @@ var timeRange = {
           selectableValues: [{ durationMs: 3600000 }, { durationMs: 86400000 }, { durationMs: 604800000 }, { durationMs: 2592000000 }]
           allowCustom: true
         }
+      }
+      {
+        id: guid('inbound', 'Mail')
+        version: 'KqlParameterItem/1.0'
+        name: 'Mail'
+        label: 'Id of one mail'
+        type: 1
+        value: ''
       }
     ]
     style: 'pills'

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from shared import log
 from shared.errors import RowChanged, StoreError
+from shared.flows import webhooks
 from shared.flows.gather import Gathered
 from shared.flows.outgoing import with_outgoing
 from shared.mail.address import Address, parse_addresses
@@ -58,6 +59,7 @@ def convert(app: App, tenant: str, id: str) -> None:
             # Somebody was faster, or our own answer was lost: both show when the row is read again.
             _pause(app, attempt)
             continue
+        webhooks.ring_all(app, tenant, filed.events)
         if filed.outbound is not None and filed.incident is not None:
             for note in _to_ring(filing, filed):
                 app.queues.ring_outbound(tenant, filed.incident, note)
@@ -156,6 +158,7 @@ def _undelivered(app: App, inbound: Inbound, message: Message, group: str, decis
         subject=message.subject,
         author=author,
         body=Body(""),
+        now=app.now(),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from shared import log
 from shared.model.inbound import Inbound
 from shared.model.reason import Outcome
-from shared.model.retention import DECIDED, Progress, may_be_settled
+from shared.model.retention import DECIDED, Progress, effective, may_be_settled
 from shared.ports import App
 
 BUDGET = timedelta(minutes=5)
@@ -38,6 +38,10 @@ class Expired(Protocol):
 
     def limits(self, tenant: str, now: datetime, most: int) -> int:
         """Remove how far limits were used whose time is long over; how many."""
+        ...
+
+    def webhooks(self, tenant: str, now: datetime, most: int) -> int:
+        """Remove what is older than 30 days of the logs of webhooks, and of their events; how many rows."""
         ...
 
     def sign_ins(self, now: datetime, most: int) -> int:
@@ -68,21 +72,24 @@ class Expired(Protocol):
 
 
 def incinerate(app: App, expired: Expired, retention_days: int) -> bool:
-    """Remove what is past its time, of every tenant; whether all of it is gone. 0 days keep mail for ever."""
+    """Remove what is past its time, of every tenant; whether all of it is gone. 0 days keep mail for ever; a tenant may
+    have chosen fewer."""
     now = app.now()
     until = now + BUDGET
     _tell("", "sign_ins", expired.sign_ins(now, MAX_ROWS), MAX_ROWS)
-    tenants = [tenant.key for tenant in app.tenants.all()]
+    tenants = list(app.tenants.all())
     # Another one begins each night: whoever comes last in one that is too short comes earlier in the next.
     first = now.toordinal() % len(tenants) if tenants else 0
     done = True
-    for tenant in (*tenants[first:], *tenants[:first]):
+    for one in (*tenants[first:], *tenants[:first]):
+        tenant, days = one.key, effective(one.retention_days, retention_days)
         if app.now() >= until:
             return False
         _tell(tenant, "transcripts", expired.transcripts(tenant, now, MAX_ROWS), MAX_ROWS)
         _tell(tenant, "limits", expired.limits(tenant, now, MAX_ROWS), MAX_ROWS)
-        if retention_days:
-            done = _Fire(app, expired, tenant, until).burn(now - timedelta(days=retention_days)) and done
+        _tell(tenant, "webhooks", expired.webhooks(tenant, now, MAX_ROWS), MAX_ROWS)
+        if days:
+            done = _Fire(app, expired, tenant, until).burn(now - timedelta(days=days)) and done
     return done
 
 

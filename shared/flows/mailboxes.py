@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.errors import AddressForbidden, Conflict, Invalid, NotFound, RowChanged
-from shared.model.mailbox import MAILBOX_ID, Mailbox, Settings
+from shared.flows import send
+from shared.model import logins
+from shared.model.mailbox import MAILBOX_ID, RESERVED_ID, Mailbox, Settings
 from shared.model.reason import Outcome
 from shared.model.schedule import Slot
 from shared.ports import App
@@ -71,6 +73,9 @@ def save(
     nothing was changed.
     """
     before = _before(app, tenant, id)
+    if before is None and id == RESERVED_ID:
+        why = f'No mailbox can be named "{id}": Inbound uses this word itself. Choose another one.'
+        raise Invalid([("mailbox", why)])
     if expected_version is not None and (before.version if before else "") != expected_version:
         raise Conflict(CHANGED_MEANWHILE)
     _judge_hosts(app, settings)
@@ -79,6 +84,7 @@ def save(
     except RowChanged:
         raise Conflict(CHANGED_MEANWHILE) from None
     _schedule(app, saved, moved=before is None or before.generation != saved.generation)
+    send.hurry(app, tenant, id, send.MAX_HURRIED)
     if before is not None and before.settings.secret_target("sign_in") != settings.secret_target("sign_in"):
         app.sign_ins.forget_cache(tenant, id)
     if settings.enabled:
@@ -150,11 +156,12 @@ def remove(app: App, tenant: str, id: str, expected_version: str | None = None) 
 
 
 def poll_now(app: App, tenant: str, id: str) -> None:
-    """Have it polled at once. Raises ``NotFound``; ``Conflict`` when it is disabled."""
+    """Have it polled at once, and try to send what waits. Raises ``NotFound``; ``Conflict`` when it is disabled."""
     mailbox = get(app, tenant, id)
     if not mailbox.settings.enabled:
         raise Conflict("This mailbox is disabled. Enable it first.")
     _schedule(app, mailbox, moved=False)
+    send.hurry(app, tenant, id, send.MAX_HURRIED)
     app.queues.ring_poll(tenant, id)
 
 
@@ -276,6 +283,11 @@ def _soon(app: App, mailbox: Mailbox, slot: Slot | None, moved: bool) -> Slot:
         return Slot(mailbox.tenant, mailbox.id, settings.polling_minutes, settings.enabled, mailbox.created, now)
     due = now - timedelta(seconds=1)
     changed = replace(
-        slot, minutes=settings.polling_minutes, enabled=settings.enabled, due=due, paused=False, refusals=0
+        logins.mended(slot),
+        minutes=settings.polling_minutes,
+        enabled=settings.enabled,
+        due=due,
+        paused=False,
+        refusals=0,
     )
     return replace(changed, busy_until=None) if moved else changed

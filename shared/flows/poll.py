@@ -207,13 +207,16 @@ class _Poll:
     def _outcome(self, slot: Slot, error: InboundError | None, more: bool, took_in: bool) -> Slot:
         now = self._app.now()
         if error is None:
-            if slot.failing_since is not None:
+            was_failing = slot.failing_since is not None
+            if was_failing or (slot.last_success is not None and now >= schedule.silent_since(slot)):
+                began = slot.failing_since or slot.last_success or now
                 log.event(
                     "mailbox_recovered",
                     tenant=self._tenant,
                     mailbox=self._mailbox.id,
+                    state="failing" if was_failing else "silent",
                     attempts=slot.failures,
-                    seconds=(now - slot.failing_since).total_seconds(),
+                    seconds=(now - began).total_seconds(),
                 )
             return replace(
                 slot,

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 from shared import log
 from shared.errors import Conflict, Invalid, NotFound, RowChanged, StoreUnavailable
+from shared.flows import webhooks
 from shared.flows.answered import answered, thread_of
-from shared.flows.send import ring
+from shared.flows.settling import ring
 from shared.mail.address import Address, parse_address
 from shared.mail.attachment import safe_name
 from shared.model import whitelist
@@ -96,7 +97,7 @@ def add(app: App, tenant: str, number: int, draft: Draft, expected_version: str 
             participants=_with_new(incident.participants, outbound if draft.public else None),
         )
         try:
-            app.answers.add(tenant, incident, after, note, outbound)
+            events = app.answers.add(tenant, incident, after, note, outbound)
         except (RowChanged, StoreUnavailable) as error:
             # It may be our own write whose answer was lost: writing it again would send it twice.
             if not _is_written(app, tenant, number, note):
@@ -105,6 +106,8 @@ def add(app: App, tenant: str, number: int, draft: Draft, expected_version: str 
                 if expected_version is not None:
                     raise _changed() from None
                 continue
+            events = ()  # the rescue rings for them
+        webhooks.ring_all(app, tenant, events)
         if outbound is not None:
             ring(app, tenant, number, note.seq)
         log.event("note_added", tenant=tenant, mailbox=incident.mailbox, incident=number, state=note.kind.value)
@@ -122,9 +125,10 @@ def set_status(app: App, tenant: str, number: int, status: Status, expected_vers
             return incident
         after = replace(incident, status=status, updated=max(app.now(), incident.updated))
         try:
-            app.answers.change(tenant, incident, after)
+            events = app.answers.change(tenant, incident, after)
         except RowChanged:
             continue
+        webhooks.ring_all(app, tenant, events)
         log.event("status_changed", tenant=tenant, incident=number, state=status.value)
         return _incident(app, tenant, number)
     raise Conflict("Much is happening at this incident just now. Try again in a moment.")

@@ -7,15 +7,27 @@ too old does not know, and says so: "it may have been sent". The Message-ID is a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from shared import log
 from shared.errors import InboundError, NotSent, RowChanged, ServerError, SettingsError, StoreError, StoreUnavailable
+from shared.flows import logins
 from shared.flows.letter import letter
+from shared.flows.logins import Turn
+from shared.flows.settling import not_sent, not_taken, refusals_of, ring, settle, taken, wait, words_of
 from shared.model.mailbox import Mailbox
-from shared.model.outbound import GIVE_UP_AFTER, Outbound, SendKind, SendState, again_later, ended, given_up, sending
+from shared.model.outbound import (
+    GIVE_UP_AFTER,
+    Outbound,
+    SendKind,
+    SendState,
+    ended,
+    given_up,
+    sending,
+)
 from shared.ports import App, Courier, Sent
 
 RING_AGAIN_SECONDS = 180
@@ -28,20 +40,13 @@ EARLY_SECONDS = 30.0
 """What the clocks of two machines may differ by: a bell that is heard so much too early rings again. Below the
 shortest pause between two tries."""
 
-MAX_REFUSALS = 3
-"""Times that wrong settings are tried: more log-ins would lock the account."""
-
-SETTLE_TRIES = 4
-"""Times that an outcome is written when storage does not answer: what is not written down is in doubt for ever."""
+MAX_HURRIED = 50
+"""Mails that are rung for while somebody who saved settings waits for the answer; the others come by themselves."""
 
 CLAIM_BYTES = 8
 
-IN_DOUBT = "It may have been sent: the connection was lost before the server said whether it took the mail."
 INTERRUPTED = "It may have been sent: sending it was interrupted, and nobody knows how far it had come."
 CAME_BACK = "mail to this address came back before"
-
-Next = Callable[[Outbound], Outbound]
-"""What a row becomes, from what it is."""
 
 
 def send(app: App, tenant: str, incident: int, note: int) -> None:
@@ -56,22 +61,14 @@ def send(app: App, tenant: str, incident: int, note: int) -> None:
         return
     with suppress(RowChanged):  # another delivery of the same bell is at it
         if outbound.state is SendState.SENDING:
-            _settle(app, tenant, outbound, ended(outbound, SendState.IN_DOUBT, INTERRUPTED))
+            settle(app, tenant, outbound, ended(outbound, SendState.IN_DOUBT, INTERRUPTED))
             return
         mailbox = app.mailboxes.get(tenant, outbound.mailbox)
         if mailbox is None or not mailbox.settings.outgoing.enabled:
             said = "Its mailbox was deleted." if mailbox is None else "The mailbox has no outgoing server any more."
-            _settle(app, tenant, outbound, _not_sent(outbound, said))
+            settle(app, tenant, outbound, not_sent(outbound, said))
             return
         _try(app, tenant, mailbox, outbound)
-
-
-def ring(app: App, tenant: str, incident: int, note: int, delay: float = 0.0) -> None:
-    """Ring for a mail that is stored. Whether it is heard does not matter: what is stored is sent, by the rescue."""
-    try:
-        app.queues.ring_outbound(tenant, incident, note, delay)
-    except StoreError as error:
-        log.event("ring_failed", logging.WARNING, tenant=tenant, incident=incident, note=note, code=error.code)
 
 
 def give_up(app: App, tenant: str, incident: int, note: int) -> None:
@@ -84,7 +81,7 @@ def give_up(app: App, tenant: str, incident: int, note: int) -> None:
             return
         if app.now() - outbound.since > GIVE_UP_AFTER:
             said = outbound.said or "Sending it failed within Inbound: tell whoever runs this service."
-            _settle(app, tenant, outbound, given_up(outbound, said))
+            settle(app, tenant, outbound, given_up(outbound, said))
     except StoreError as error:
         log.event("give_up_failed", logging.ERROR, tenant=tenant, incident=incident, note=note, code=error.code)
 
@@ -103,16 +100,36 @@ def rescue(app: App, tenant: str) -> int:
     return rung
 
 
+def hurry(app: App, tenant: str, mailbox: str, most: int = MAX_RINGS) -> int:
+    """The mails of a mailbox that wait for their next try are due now: what stopped them may be mended. How many."""
+    rung, now = 0, app.now()
+    for outbound in app.answers.open(tenant):
+        waits = outbound.state is SendState.QUEUED and outbound.due is not None and outbound.due > now
+        if outbound.mailbox != mailbox or not waits:
+            continue
+        with suppress(RowChanged):  # something happens to it, so it does not wait
+            app.answers.move(tenant, outbound, replace(outbound, due=now, rung=now))
+            ring(app, tenant, outbound.incident, outbound.note)
+            rung += 1
+        if rung == most:
+            break
+    return rung
+
+
 def _try(app: App, tenant: str, mailbox: Mailbox, outbound: Outbound) -> None:
     outbound, recipients = _living(app, tenant, outbound)
     if not recipients:
-        said = _refusals(outbound) or "There is nobody to send it to."
-        _settle(app, tenant, outbound, _not_sent(outbound, said))
+        said = refusals_of(outbound) or "There is nobody to send it to."
+        settle(app, tenant, outbound, not_sent(outbound, said))
         return
     try:
         raw = letter(app, tenant, mailbox, outbound, recipients)
     except NotSent as error:
-        _settle(app, tenant, outbound, _not_sent(outbound, _words(error)))
+        settle(app, tenant, outbound, not_sent(outbound, words_of(error)))
+        return
+    turn = logins.take_turn(app, mailbox)
+    if isinstance(turn, datetime):
+        wait(app, tenant, outbound, logins.WAITS, turn)
         return
     claimed: Outbound | None = None
     sent: Sent | None = None
@@ -121,14 +138,23 @@ def _try(app: App, tenant: str, mailbox: Mailbox, outbound: Outbound) -> None:
             # Only now: a log-in that fails leaves no doubt.
             claimed = _claim(app, tenant, outbound)
             sent = _hand_over(courier, mailbox, outbound, raw, recipients)
+    except StoreError:
+        logins.undecided(app, mailbox, turn)
+        raise
     except (SettingsError, ServerError) as error:
         if sent is None:
-            _failed(app, tenant, outbound, claimed, error)
+            _failed(app, tenant, mailbox, outbound, claimed, error, turn)
             return
         # The server has taken it; what went wrong at saying goodbye takes nothing of that away.
     assert claimed is not None
     assert sent is not None
-    _sent(app, tenant, claimed, recipients, sent)
+    taken(app, tenant, claimed, recipients, sent)
+    _let_in(app, tenant, mailbox, turn)
+
+
+def _let_in(app: App, tenant: str, mailbox: Mailbox, turn: Turn) -> None:
+    if logins.let_in(app, mailbox, turn):
+        hurry(app, tenant, mailbox.id)
 
 
 def _living(app: App, tenant: str, outbound: Outbound) -> tuple[Outbound, tuple[str, ...]]:
@@ -158,116 +184,22 @@ def _hand_over(courier: Courier, mailbox: Mailbox, outbound: Outbound, raw: byte
     return courier.send(raw, sender, recipients)
 
 
-def _sent(app: App, tenant: str, claimed: Outbound, recipients: Sequence[str], sent: Sent) -> None:
-    words = {one: f"{why.status} {why.text}".strip() for one, why in sent.refused.items()}
-    later = [one for one in recipients if one in sent.refused and not sent.refused[one].permanent]
-
-    def told(before: Outbound) -> Outbound:
-        got = (*before.got, *(one for one in recipients if one not in sent.refused))
-        never = ((one, words[one]) for one in recipients if one in sent.refused and one not in later)
-        return replace(before, got=got, refused=(*claimed.refused, *never))
-
-    if later:
-        # Greylisting and the like. Only they are written to again: nothing is doubled.
-        said = "; ".join(f"{one} is tried again: {words[one]}" for one in later)
-        _later(app, tenant, claimed, told, said, None)
+def _failed(
+    app: App,
+    tenant: str,
+    mailbox: Mailbox,
+    outbound: Outbound,
+    claimed: Outbound | None,
+    error: InboundError,
+    turn: Turn,
+) -> None:
+    if isinstance(error, logins.REFUSALS):
+        until = logins.refused(app, mailbox, turn)
+        tried = claimed or replace(outbound, attempts=outbound.attempts + 1)
+        wait(app, tenant, tried, f"{words_of(error)} {logins.WAITS}", until)
         return
-
-    def done(before: Outbound) -> Outbound:
-        after = told(before)
-        return ended(after, SendState.SENT if after.got else SendState.FAILED, _refusals(after))
-
-    _settle_claimed(app, tenant, claimed, done)
-
-
-def _failed(app: App, tenant: str, outbound: Outbound, claimed: Outbound | None, error: InboundError) -> None:
-    said = _words(error)
-    tried = claimed.attempts if claimed else outbound.attempts + 1
-    if isinstance(error, NotSent) and error.in_doubt:
-        _end(app, tenant, outbound, claimed, lambda one: ended(one, SendState.IN_DOUBT, f"{IN_DOUBT} {said}"))
-    elif (isinstance(error, NotSent) and error.permanent) or (
-        isinstance(error, SettingsError) and tried >= MAX_REFUSALS
-    ):
-        _end(app, tenant, outbound, claimed, lambda one: _not_sent(one, said))
-    else:
-        retry_after = error.retry_after if isinstance(error, ServerError) else None
-        if claimed:
-            _later(app, tenant, claimed, lambda one: one, said, retry_after)
-        else:
-            after = again_later(outbound, said, retry_after, app.now())
-            _settle(app, tenant, outbound, after)
-            _ring_later(app, tenant, after)
-
-
-def _end(app: App, tenant: str, outbound: Outbound, claimed: Outbound | None, after: Next) -> None:
+    not_taken(app, tenant, outbound, claimed, error)
     if claimed:
-        _settle_claimed(app, tenant, claimed, after)
+        _let_in(app, tenant, mailbox, turn)
     else:
-        _settle(app, tenant, outbound, after(outbound))
-
-
-def _later(app: App, tenant: str, claimed: Outbound, told: Next, said: str, retry_after: float | None) -> None:
-    now = app.now()
-    settled = _settle_claimed(
-        app,
-        tenant,
-        claimed,
-        lambda one: again_later(replace(told(one), state=SendState.SENDING), said, retry_after, now),
-    )
-    _ring_later(app, tenant, settled)
-
-
-def _ring_later(app: App, tenant: str, after: Outbound) -> None:
-    if after.state is SendState.QUEUED and after.due is not None:
-        ring(app, tenant, after.incident, after.note, max(0.0, (after.due - app.now()).total_seconds()))
-
-
-def _not_sent(outbound: Outbound, said: str) -> Outbound:
-    """Nobody who still waits for it gets it; some may have got it before."""
-    refused = outbound.refused
-    if outbound.got:
-        refused = (*refused, *((one, said) for one in outbound.waiting))
-    return ended(replace(outbound, refused=refused), SendState.SENT if outbound.got else SendState.FAILED, said)
-
-
-def _refusals(outbound: Outbound) -> str:
-    return "; ".join(f"{one} did not get it: {why}" for one, why in outbound.refused)
-
-
-def _words(error: InboundError) -> str:
-    return f"{error.message} {error.fix}".strip()
-
-
-def _settle_claimed(app: App, tenant: str, claimed: Outbound, after: Next) -> Outbound:
-    """Write down what became of a mail that was handed over, however storage behaves meanwhile: what is known now,
-    nobody else knows. Returns it as it is stored then."""
-    before = claimed
-    for attempt in range(SETTLE_TRIES):
-        try:
-            return _settle(app, tenant, before, after(before))
-        except (RowChanged, StoreUnavailable):
-            if attempt + 1 == SETTLE_TRIES:
-                raise
-        app.sleep(0.5 * 2**attempt)
-        with suppress(StoreUnavailable):
-            found = app.answers.outbound(tenant, claimed.incident, claimed.note)
-            if found is None or found.claim != claimed.claim:
-                return claimed  # a person had it sent again meanwhile
-            if found.state not in (SendState.SENDING, SendState.IN_DOUBT):
-                return found  # it was written, and only the answer was lost; or a bounce came already
-            before = found
-    raise AssertionError("the last try returns or raises")
-
-
-def _settle(app: App, tenant: str, before: Outbound, after: Outbound) -> Outbound:
-    moved = app.answers.move(tenant, before, after)
-    log.event(
-        "mail_out",
-        tenant=tenant,
-        mailbox=before.mailbox,
-        incident=before.incident,
-        note=before.note,
-        state=after.state.value,
-        attempts=after.attempts,
-    )
-    return moved
+        logins.undecided(app, mailbox, turn)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from shared import log
 from shared.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn, RowChanged
 from shared.flows import mailboxes
 from shared.ports import ApiKey, App, Tenant
@@ -37,12 +38,17 @@ NO_SUCH_KEY = "There is no such key. It may have been revoked already."
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling: ``tenant`` is the tenant key that everything is read and written under."""
+    """Who is calling: ``tenant`` is the tenant key that everything is read and written under.
+
+    ``key_id``: the API key, or the person who signed in with Entra ID (``is_person``). ``name``: of either.
+    """
 
     tenant: str
     slug: str
     role: str
     key_id: str
+    name: str = ""
+    is_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,11 @@ def put(app: App, slug: str, name: str) -> tuple[Tenant, bool]:
         raise Invalid([("tenant", "Use 1 to 40 small letters, digits and hyphens, beginning with a letter.")])
     name = _name(name)
     try:
-        return app.tenants.put(slug, name, app.random(4).hex(), app.now())
+        tenant, created = app.tenants.put(slug, name, app.random(4).hex(), app.now())
     except RowChanged:
-        raise _changed() from None
+        raise changed() from None
+    log.event("tenant_changed", tenant=tenant.key, state="made" if created else "named")
+    return tenant, created
 
 
 def get(app: App, slug: str) -> Tenant:
@@ -99,7 +107,8 @@ def switch(app: App, slug: str, disabled: bool) -> Tenant:
         try:
             app.tenants.switch(slug, disabled)
         except RowChanged:
-            raise _changed() from None
+            raise changed() from None
+        log.event("tenant_changed", tenant=tenant.key, state="disabled" if disabled else "enabled")
     if disabled:
         for mailbox in app.mailboxes.all(tenant.key):
             _stop(app, tenant.key, mailbox.id)
@@ -112,8 +121,8 @@ def delete(app: App, slug: str, confirmed: str) -> None:
     """Delete a tenant for good: its credentials, mailboxes and stored passwords. Raises ``NotFound``, ``Invalid``,
     ``Conflict``.
 
-    Its incidents and raw mail lie in storage until somebody removes them, and nobody can reach them through this
-    service: a tenant that is made under the same name is another one. Cut off, it is disabled, and can be repeated.
+    Its incidents and raw mail are out of reach at once, and the upkeep erases them (``flows.erase``): a tenant that is
+    made under the same name is another one. Cut off, it is disabled, and can be repeated.
     """
     tenant = get(app, slug)
     if confirmed != slug:
@@ -125,7 +134,8 @@ def delete(app: App, slug: str, confirmed: str) -> None:
     try:
         app.tenants.remove(tenant, app.now())
     except RowChanged:
-        raise _changed() from None
+        raise changed() from None
+    log.event("tenant_changed", tenant=tenant.key, state="deleted")
 
 
 def _stop(app: App, tenant: str, mailbox: str) -> None:
@@ -161,6 +171,7 @@ def make_key(app: App, slug: str, role: str, name: str, once: str = "") -> tuple
         key = _same(made, key)
     else:
         key = _add(app, tenant, key, bool(once))
+        log.event("key_made", tenant=tenant.key, credential=key.id, role=key.role)
     return key, f"inb_{slug}_{key.id}_{text}"
 
 
@@ -194,8 +205,9 @@ def revoke(app: App, slug: str, id: str, force: bool = False) -> None:
             app.tenants.revoke(tenant.key, id, others[0] if key.role == "admin" and others and not force else "")
         except RowChanged:
             continue  # another key was revoked meanwhile
+        log.event("key_revoked", tenant=tenant.key, credential=id, role=key.role)
         return
-    raise _changed()
+    raise changed()
 
 
 def recognise(app: App, text: str) -> Caller:
@@ -229,7 +241,7 @@ def _look_up(app: App, slug: str, key_id: str) -> tuple[Tenant, ApiKey]:
 def _caller(tenant: Tenant, key: ApiKey) -> Caller:
     if tenant.disabled:
         raise NotAllowed(*DISABLED)
-    return Caller(tenant.key, tenant.slug, key.role, key.id)
+    return Caller(tenant.key, tenant.slug, key.role, key.id, key.name)
 
 
 def _made_of(app: App, tenant: Tenant, once: str) -> tuple[bytes, bytes]:
@@ -270,7 +282,8 @@ def _name(name: str, whose: str = "") -> str:
     return name
 
 
-def _changed() -> Conflict:
+def changed() -> Conflict:
+    """What somebody is told who was not the only one."""
     return Conflict("Somebody else changed this tenant at the same moment.", "Try again.")
 
 

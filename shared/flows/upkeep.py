@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from shared import log
-from shared.flows import mailboxes, send
+from shared.flows import mailboxes, send, webhooks
 from shared.ports import App
 
 RING_AGAIN = timedelta(minutes=2)
@@ -21,8 +21,12 @@ MAX_RINGS = 500
 
 
 def rescue(app: App) -> int:
-    """Ring again for mails that have been pending for too long, coming in or going out, of every tenant. How many."""
-    return sum(_rescue_tenant(app, tenant.key) + send.rescue(app, tenant.key) for tenant in app.tenants.all())
+    """Ring again for mails that have been pending for too long, coming in or going out, and for events that webhooks
+    have not heard of, of every tenant. How many."""
+    return sum(
+        _rescue_tenant(app, tenant.key) + send.rescue(app, tenant.key) + webhooks.rescue(app, tenant.key)
+        for tenant in app.tenants.all()
+    )
 
 
 def heal(app: App) -> int:

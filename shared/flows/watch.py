@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from shared import log
 from shared.errors import ServerError, SettingsError
 from shared.flows.upkeep import MAX_DOUBLINGS, RING_AGAIN
+from shared.model import quiet, schedule
 from shared.model.mailbox import Mailbox
 from shared.model.reason import Outcome
 from shared.model.schedule import Slot
@@ -58,6 +59,10 @@ def watch(app: App, last: datetime | None) -> int:
     slots = app.schedule.oldest(MAX_MAILBOXES)
     for slot in slots:
         _watch_mailbox(slot, last, now)
+    for slot in slots:
+        if app.now() - now >= BUDGET:
+            break
+        _watch_quiet(app, slot, last, now)
     for tenant in app.tenants.all():
         _watch_queue(app, tenant.key, last, now)
         _watch_undecided(app, tenant.key, last, now)
@@ -74,8 +79,7 @@ def _is_news(since: datetime, last: datetime, now: datetime) -> bool:
 
 def _watch_mailbox(slot: Slot, last: datetime, now: datetime) -> None:
     heard = slot.last_success or slot.created
-    patience = max(timedelta(minutes=slot.minutes) * SILENT_INTERVALS, SILENT_AT_LEAST)
-    if _is_news(heard + patience, last, now):
+    if _is_news(schedule.silent_since(slot), last, now):
         log.event(
             "mailbox_silent",
             logging.WARNING,
@@ -94,6 +98,21 @@ def _watch_mailbox(slot: Slot, last: datetime, now: datetime) -> None:
             attempts=slot.failures,
             seconds=(now - slot.failing_since).total_seconds(),
         )
+
+
+def _watch_quiet(app: App, slot: Slot, last: datetime, now: datetime) -> None:
+    """A mailbox that is polled well and gets nothing for unusually long, once; and when it gets mail again. Looked at
+    once a day, each mailbox at its own hour."""
+    if now >= schedule.silent_since(slot) or slot.failing_since is not None:
+        return  # that is told
+    if not _is_news(_BEGINNING + _hour(f"{slot.tenant}/{slot.mailbox}"), last, now):
+        return
+    page = app.desk.ledger(slot.tenant, None, None, slot.mailbox, "", quiet.MAX_MAILS)
+    state, seconds = quiet.judge([mail.received for mail in page.items], now - DAY, now)
+    if state == "quiet":
+        log.event("mailbox_quiet", logging.WARNING, tenant=slot.tenant, mailbox=slot.mailbox, seconds=seconds)
+    if state == "heard":
+        log.event("mailbox_heard", tenant=slot.tenant, mailbox=slot.mailbox, seconds=seconds)
 
 
 def _watch_queue(app: App, tenant: str, last: datetime, now: datetime) -> None:

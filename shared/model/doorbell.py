@@ -1,14 +1,14 @@
 """What a queue message holds: keys only. The row is the truth; a message that is lost or doubled changes nothing.
 
-``traceparent`` (W3C Trace Context) says which trace the work belongs to, for whoever looks at a message, or hears it
-with other tools. We do not read it: a mail's trace follows from its id (``shared.trace``), so messages of older
-versions, which have none, belong to the same trace.
+``traceparent`` (W3C Trace Context) says which trace the work belongs to. For a mail that came in we do not read it: its
+trace follows from its id (``shared.trace``), so messages of older versions, which have none, belong to the same trace.
+For one that goes out it says which mail caused it, if one did; without it the mail goes out all the same.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from shared import trace
 
@@ -66,16 +66,17 @@ class PollBell:
 
 @dataclass(frozen=True, slots=True)
 class OutboundBell:
-    """Queue ``outbound``: send the mail of this note."""
+    """Queue ``outbound``: send the mail of this note. ``cause``: the ``traceparent`` of what caused it, or empty."""
 
     tenant: str
     incident: int
     note: int
+    cause: str = field(default="", compare=False)
 
     @property
     def traceparent(self) -> str:
-        """The trace of the mail that goes out."""
-        return trace.traceparent(trace.outgoing(self.tenant, self.incident, self.note), "queued")
+        """The trace of the mail that caused it, else one of its own."""
+        return self.cause or trace.traceparent(trace.outgoing(self.tenant, self.incident, self.note), "queued")
 
     def encode(self) -> str:
         """The message's text."""
@@ -88,7 +89,38 @@ class OutboundBell:
         tenant, incident, note = _fields(text, ("tenant", "incident", "note"))
         if not (incident.isascii() and incident.isdigit() and note.isascii() and note.isdigit()):
             raise NotADoorbell("a key is no number")
-        return cls(tenant, int(incident), int(note))
+        bell = cls(tenant, int(incident), int(note))
+        return replace(bell, cause=_cause(text, bell.traceparent))
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookBell:
+    """Queue ``webhooks``: tell this event to those that wait for it. ``cause``: as of ``OutboundBell``."""
+
+    tenant: str
+    event: str
+    cause: str = field(default="", compare=False)
+
+    @property
+    def traceparent(self) -> str:
+        """The trace of the mail that caused it, else the event's own."""
+        return self.cause or trace.traceparent(self.event, "happened")
+
+    def encode(self) -> str:
+        """The message's text."""
+        return json.dumps({"v": VERSION, "tenant": self.tenant, "event": self.event, "traceparent": self.traceparent})
+
+    @classmethod
+    def decode(cls, text: str) -> WebhookBell:
+        """Raises ``NotADoorbell``."""
+        bell = cls(*_fields(text, ("tenant", "event")))
+        return replace(bell, cause=_cause(text, bell.traceparent))
+
+
+def _cause(text: str, own: str) -> str:
+    """The ``traceparent`` of a message that was read already; empty if it is none, or only names the message itself."""
+    said = json.loads(text).get("traceparent")
+    return said if isinstance(said, str) and all(trace.parts(said)) and said != own else ""
 
 
 def _fields(text: str, names: tuple[str, ...]) -> list[str]:

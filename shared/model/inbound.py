@@ -165,7 +165,8 @@ class Filing:
     absent when looked up, and its own where it was only claimed (``version`` then names that state); their
     ``incident`` is set by the commit. ``digest``: the content digest, written when the mail is delivered; ``content``:
     who had that content when it was looked up. ``author``,
-    ``subject``, ``body`` and ``participants`` make the note, and the incident where there is none to join.
+    ``subject``, ``body`` and ``participants`` make the note, and the incident where there is none to join. ``now``:
+    when it was decided, for the events that tell of it; ``at`` if it is not said.
     ``preface``: what an agent wrote above a mail that he forwarded, and who he is: an internal note after the mail.
     ``acknowledgement``: author and words of the first answer, and the mail that carries it. ``answer``: the mail that
     passes on what an agent wrote by mail. ``bounced``: a mail of ours before and after this report on it, and the
@@ -189,12 +190,15 @@ class Filing:
     answer: Outbound | None = None
     bounced: tuple[Outbound, Outbound] | None = None
     undeliverable: tuple[tuple[str, str], ...] = ()
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """What a commit made: incident number and note, where it made any; ``outbound``: the note that is to be sent."""
+    """What a commit made: incident number and note, where it made any; ``outbound``: the note that is to be sent;
+    ``events``: the ids of what webhooks are to hear of."""
 
     incident: int | None
     note: int | None
     outbound: int | None = None
+    events: tuple[str, ...] = ()

@@ -50,6 +50,9 @@ _HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-
 MAILBOX_ID = re.compile(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
 """Ids appear in addresses, row keys and function names: the letters that all of these allow."""
 
+RESERVED_ID = "new"
+"""The page that connects a mailbox has this name: a mailbox of it would have no page of its own."""
+
 
 def _no_control(text: str) -> str:
     # imaplib sends line breaks to the wire, where they become commands: refused at the edge.

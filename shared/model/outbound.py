@@ -132,6 +132,14 @@ def again_later(outbound: Outbound, said: str, retry_after: float | None, now: d
     return replace(outbound, state=SendState.QUEUED, due=now + pause, rung=now, said=said)
 
 
+def put_off(outbound: Outbound, said: str, until: datetime, now: datetime) -> Outbound:
+    """It was not tried, or not to be tried soon again, as what stops it stops every mail of its mailbox; after a day it
+    is given up."""
+    if now - (outbound.since or now) > GIVE_UP_AFTER:
+        return given_up(outbound, said)
+    return replace(outbound, state=SendState.QUEUED, due=until, rung=now, said=said)
+
+
 def given_up(outbound: Outbound, said: str) -> Outbound:
     """Nobody who still waits for it gets it any more."""
     refused = (*outbound.refused, *((one, "given up after a day") for one in outbound.waiting))

@@ -29,6 +29,18 @@ class Progress:
     place: str = ""
 
 
+def effective(wanted: int | None, service: int) -> int:
+    """Days that raw mail of a tenant is kept: what it wants, but no longer than the service; 0 means for ever."""
+    if wanted is None or service == 0:
+        return wanted or service
+    return min(wanted, service) if wanted else service
+
+
+def is_shorter(days: int, than: int) -> bool:
+    """Whether mail is kept less long; 0 means for ever."""
+    return days != 0 and (than == 0 or days < than)
+
+
 def may_be_settled(mail: Inbound) -> bool:
     """Whether somebody could still make something of this mail, so that its row has to say that its time is over."""
     return mail.outcome in (Outcome.HELD, Outcome.FAILED) or mail.can_be_released

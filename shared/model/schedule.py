@@ -33,6 +33,11 @@ MAX_RETRY_AFTER = 24 * 60 * 60.0
 """Seconds of a server's own request to wait that we follow: Gmail's quota lasts a day, and no server may put a mailbox
 to sleep for years."""
 
+SILENT_INTERVALS = 3
+SILENT_AT_LEAST = timedelta(minutes=30)
+"""Without a successful poll for this long, a mailbox is silent: one or two polls may fail, and nobody is woken up for
+half an hour."""
+
 SHARDS = 16
 """Partitions of the schedule: 2,000 operations a second each, far above 10,000 mailboxes polled each minute."""
 
@@ -45,6 +50,8 @@ class Slot:
     when its own timer last ran. ``failures``: polls failed in a row, ``failing_since`` when the first of them was;
     ``error_*``: what the last one said. ``transcript_until``: polls before this time are written down. ``paused``:
     it waits for the tenant, who saves settings or presses "poll now". ``refusals``: log-ins refused in a row.
+    ``out_*``: log-ins that the outgoing server refused in a row, with which settings, and when the next one may be
+    tried (see ``logins``).
     """
 
     tenant: str
@@ -65,6 +72,9 @@ class Slot:
     transcript_until: datetime | None = None
     paused: bool = False
     refusals: int = 0
+    out_refusals: int = 0
+    out_settings: str = ""
+    out_not_before: datetime | None = None
     version: str = ""
 
 
@@ -132,6 +142,12 @@ def next_due(slot: Slot, now: datetime) -> datetime:
     if slot.due <= now < slot.due + interval:
         return slot.due + interval
     return now + interval
+
+
+def silent_since(slot: Slot) -> datetime:
+    """When it becomes silent, unless a poll goes well before."""
+    patience = max(timedelta(minutes=slot.minutes) * SILENT_INTERVALS, SILENT_AT_LEAST)
+    return (slot.last_success or slot.created) + patience
 
 
 def pause(failures: int, minutes: int, retry_after: float | None, jitter: float = 0.0) -> timedelta:

@@ -28,6 +28,12 @@ class Cloud:
     outlook_resource: str
     outlook_of_people: str
 
+    @property
+    def exchange(self) -> str:
+        """What a token is for by which an identity of this cloud proves itself to an app registration
+        (learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity)."""
+        return f"api://AzureADTokenExchange{_EXCHANGES.get(self.authority, '')}"
+
     @classmethod
     def of(cls, name: str) -> Self:
         """A cloud by its name: global, usgov (GCC High), dod, china. Raises ``KeyError``."""
@@ -56,6 +62,8 @@ class Cloud:
         """The same for IMAP, POP and SMTP at Exchange Online."""
         return f"{self.outlook_resource}/.default"
 
+
+_EXCHANGES = {"https://login.microsoftonline.us": "USGov", "https://login.chinacloudapi.cn": "China"}
 
 _CLOUDS = {
     "global": ("https://login.microsoftonline.com", _GRAPH, _OUTLOOK),

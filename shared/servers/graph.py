@@ -11,7 +11,7 @@ When Graph forgets a link (410), all that begins anew, listed from some time bef
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Self
@@ -243,6 +243,18 @@ class GraphSource:
             known = self._state.again[id]
             # What proved too long when it was fetched stays too long, whatever Exchange's own count says.
             yield Arrival(_PREFIX + id, max(known.size, size), moment(known.received))
+
+    def listing(self, since: datetime) -> Iterator[str]:
+        """See ``ports.Source.listing``: a plain list, which shares nothing with delta queries."""
+        for id in self._lists.ids(written(since)):
+            yield _PREFIX + id
+
+    def look_up(self, positions: Sequence[str]) -> Iterator[Arrival]:
+        """See ``ports.Source.look_up``."""
+        for position in positions:
+            item = self._lists.one(position.removeprefix(_PREFIX))
+            if item is not None:
+                yield Arrival(position, item.size, moment(item.received))
 
     # ── fetching ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ PAGE = 100
 
 WALK_PAGE = 500
 """Mails of a page that only leads to the delta link."""
+
+LIST_PAGE = 1000
+"""Mails of a page of which only the ids are wanted: Graph's most."""
 
 WALKED_WHOLE = 50_000
 """Above this many mails a folder is not walked whole (a hundred requests and more): the delta query then sees only
@@ -101,14 +105,41 @@ class Lists:
         _check_onward(page.next, following)
         return following
 
+    def ids(self, since: str) -> Iterator[str]:
+        """All mails received at or after a time, the oldest first: by a plain list, which knows of no delta."""
+        if not self.folder:
+            self.folder, _ = self._folders.find(self._name)
+        self._http.step("list")
+        options = query(
+            filter=f"receivedDateTime ge {since}",
+            orderby="receivedDateTime",
+            select="id,receivedDateTime",
+            top=str(LIST_PAGE),
+        )
+        page = self._read(self._http.get(f"{self._messages()}?{options}"))
+        while True:
+            yield from (item.id for item in page.items)
+            if not page.next:
+                return
+            page = self.after(page)
+
+    def one(self, id: str) -> Item | None:
+        """One mail; None when it is gone."""
+        answer = self._one(id)
+        return _item(answer.json()) if answer is not None else None
+
     def size_of(self, id: str) -> int | None:
         """The size of one mail, 0 if unknown; None when it is gone."""
+        answer = self._one(id)
+        return _size(answer.json()) if answer is not None else None
+
+    def _one(self, id: str) -> Answer | None:
         answer = self._sized(f"{self._user}/messages/{segment(id)}?{query(select='id,receivedDateTime')}")
         if answer.gone:
             return None
         if not answer.ok:
             raise self._http.refused(answer)
-        return _size(answer.json())
+        return answer
 
     def _messages(self) -> str:
         return f"{self._user}/mailFolders/{segment(self.folder)}/messages"

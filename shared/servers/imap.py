@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import imaplib
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Self, TypeVar
 
 from shared.errors import FolderNotFound, InboundError, ServerUnfit, Throttled
 from shared.model.mailbox import Settings
@@ -24,6 +24,8 @@ from shared.servers.imap_search import highest, search, search_range
 from shared.servers.imap_state import WINDOW, ImapState
 from shared.servers.translate import errors_translated, opening_refused
 from shared.servers.warm import WarmClients
+
+Result = TypeVar("Result")
 
 SIZES_AT_ONCE = 100
 """Mails whose size and date are asked for together."""
@@ -140,9 +142,13 @@ class ImapSource:
 
     def _begin_poll(self) -> list[int] | None:
         """UIDs that are not settled; None when one STATUS said that nothing is new."""
+        return self._asked(self._look)
+
+    def _asked(self, question: Callable[[], Result]) -> Result:
+        """The session's first question to the server."""
         with self._translated():
             try:
-                return self._look()
+                return question()
             except (imaplib.IMAP4.abort, OSError):
                 if not self._is_warm:
                     raise
@@ -152,7 +158,7 @@ class ImapSource:
         hang_up(self._client)
         self._connect()
         with self._translated():
-            return self._look()
+            return question()
 
     def _look(self) -> list[int] | None:
         if self._is_idle():
@@ -188,7 +194,14 @@ class ImapSource:
         return not came_late
 
     def _open_folder(self) -> None:
-        """EXAMINE: SELECT without the right to change anything. Here a UIDVALIDITY change is noticed."""
+        """Here a UIDVALIDITY change is noticed."""
+        validity = self._examine()
+        if validity != self._state.validity:
+            self._starts_over = True
+            self._begin(validity)
+
+    def _examine(self) -> int:
+        """EXAMINE: SELECT without the right to change anything. The UIDVALIDITY."""
         self._watch.step("folder")
         opened = self._select(readonly=True)
         validity = opened.get(b"UIDVALIDITY")
@@ -199,9 +212,7 @@ class ImapSource:
             )
         self._messages = int(opened.get(b"EXISTS", 0))
         self._uidnext = int(opened.get(b"UIDNEXT", 0)) or highest(self._client) + 1
-        if validity != self._state.validity:
-            self._starts_over = True
-            self._begin(int(validity))
+        return int(validity)
 
     def _select(self, readonly: bool) -> Any:
         self._selected = True
@@ -231,6 +242,27 @@ class ImapSource:
             found += search_range(self._client, until, self._uidnext, self._uidnext)
         return sorted({uid for uid in found if self._state.is_new(uid)})
 
+    def listing(self, since: datetime) -> Iterator[str]:
+        """See ``ports.Source.listing``."""
+        # A day before, as the day of INTERNALDATE is one in the server's zone.
+        by_date = ["SINCE", since.astimezone(UTC).date() - timedelta(days=1)]
+        validity = self._asked(self._examine)
+        self._watch.step("list")
+        with self._translated():
+            found = search_range(self._client, 1, self._uidnext, self._uidnext, by_date)
+        yield from (_position(validity, uid) for uid in sorted(set(found)))
+
+    def look_up(self, positions: Sequence[str]) -> Iterator[Arrival]:
+        """See ``ports.Source.look_up``."""
+        validity = self._asked(self._examine)
+        uids = [
+            int(uid) for before, _, uid in (one.rpartition(":") for one in positions) if before == f"imap:{validity}"
+        ]
+        for start in range(0, len(uids), SIZES_AT_ONCE):
+            with self._translated():
+                answers = self._client.fetch(uids[start : start + SIZES_AT_ONCE], ["RFC822.SIZE", "INTERNALDATE"])
+            yield from (self._arrival(uid, answers[uid], validity) for uid in sorted(answers) if uid in uids)
+
     def _arrivals(self, uids: Iterable[int]) -> Iterator[Arrival]:
         waiting = list(uids)
         for start in range(0, len(waiting), SIZES_AT_ONCE):
@@ -246,12 +278,12 @@ class ImapSource:
 
     def _describe(self, uids: list[int]) -> dict[int, Arrival]:
         answers = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
-        return {uid: self._arrival(uid, answers[uid]) for uid in uids if uid in answers}
+        return {uid: self._arrival(uid, answers[uid], self._state.validity) for uid in uids if uid in answers}
 
-    def _arrival(self, uid: int, answer: Any) -> Arrival:
+    def _arrival(self, uid: int, answer: Any, validity: int) -> Arrival:
         size = answer.get(b"RFC822.SIZE")
         return Arrival(
-            position=f"imap:{self._state.validity}:{uid}",
+            position=_position(validity, uid),
             size=size if isinstance(size, int) and size > 0 else 0,
             received=_utc(answer.get(b"INTERNALDATE")) or self._now(),
         )
@@ -315,6 +347,10 @@ class ImapSource:
         self._state.again[uid] = self._state.again.get(uid, 0) + 1
         self._state.pass_by(uid)
         return self._state.again[uid]
+
+
+def _position(validity: int, uid: int) -> str:
+    return f"imap:{validity}:{uid}"
 
 
 def _utc(moment: Any) -> datetime | None:

@@ -25,7 +25,7 @@ from shared.servers.pop3_client import Refused
 from shared.servers.pop3_dates import Dating, dated, is_too_old, received
 from shared.servers.pop3_delete import Deletion, delete
 from shared.servers.pop3_fetch import Fetcher
-from shared.servers.pop3_lists import Listed
+from shared.servers.pop3_lists import Listed, whole_list
 from shared.servers.pop3_login import open_session
 from shared.servers.pop3_news import News
 from shared.servers.pop3_refusals import mail_refused, not_deleted, translated
@@ -124,6 +124,26 @@ class Pop3Source:
         yield from self._arrivals(fresh)
         yield from self._arrivals(again)
         self._complete = True
+
+    def listing(self, since: datetime) -> Iterator[str]:
+        """See ``ports.Source.listing``: all of them, as POP3 tells no times."""
+        with self._translated():
+            self._watch.step("list")
+            found = whole_list(self._client, self._watch)
+        yield from (mail.position for mail in found)
+
+    def look_up(self, positions: Sequence[str]) -> Iterator[Arrival]:
+        """See ``ports.Source.look_up``."""
+        wanted = set(positions)
+        with self._translated():
+            found = [mail for mail in whole_list(self._client, self._watch) if mail.position in wanted]
+            mails = self._news.sized(found)
+        for start in range(0, len(mails), DATED_AT_ONCE):
+            group = mails[start : start + DATED_AT_ONCE]
+            with self._translated():
+                heads = self._dating.heads(group)
+            for mail, head in zip(group, heads, strict=True):
+                yield Arrival(mail.position, mail.size, min(dated(head) or self._now(), self._now()))
 
     def _arrivals(self, mails: Sequence[Listed]) -> Iterator[Arrival]:
         """Mails with the time of their arrival, which only their header tells.

@@ -10,16 +10,14 @@ from __future__ import annotations
 import base64
 import io
 import re
-import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from shared import log
-from shared.errors import ProtocolViolation, TimedOut
+from shared.errors import ProtocolViolation
 from shared.servers import sasl
 from shared.servers.dial import Dialer, Security
+from shared.servers.lines import Lines, TooLong
 from shared.servers.translate import control_character, hung_up_at_once, no_encryption, stranger
 
 ANSWER_BYTES = 8 * 1024
@@ -30,9 +28,6 @@ LISTING_BYTES = 16 * 1024 * 1024
 
 PIPELINE = 50
 """Commands under way at once, where the server takes several: 1 KB, so neither side waits for the other's buffer."""
-
-CHUNK_BYTES = 64 * 1024
-"""Read at once."""
 
 SASL_STEPS = 4
 """Challenges of one log-in; no mechanism here has more than two."""
@@ -66,17 +61,15 @@ class Pop3Client:
         self._dialer = dialer
         self._host = host
         self._port = port
-        self._until = time.monotonic() + seconds
+        self._lines = Lines(seconds, ("The mail server is too slow.", "The next poll goes on where this one ended."))
         self._watch = dialer.watch
-        self._socket: socket.socket | None = None
-        self._buffer = bytearray()
         self._line_end = b"\r\n"
         self._capabilities: dict[str, str] = {}
 
     @property
     def is_open(self) -> bool:
         """Whether commands can still be sent."""
-        return self._socket is not None
+        return self._lines.is_open
 
     @property
     def capabilities(self) -> dict[str, str]:
@@ -87,9 +80,8 @@ class Pop3Client:
 
     def connect(self, security: Security) -> None:
         """Up to the point where a log-in may begin. "starttls" is a demand: there is no way on without it."""
-        self._buffer.clear()
         self._capabilities = {}
-        self._socket = self._dialer.dial(self._host, self._port, security)
+        self._lines.begin(self._dialer.dial(self._host, self._port, security))
         try:
             self._dialer.watch.step("greeting")
             self._greet(security)
@@ -103,10 +95,7 @@ class Pop3Client:
 
     def close(self) -> None:
         """Hang up without a word. A server then forgets deletions (RFC 1939 section 6)."""
-        connection, self._socket = self._socket, None
-        if connection is not None:
-            with suppress(OSError):  # it is closed already, which is all that we want
-                connection.close()
+        self._lines.close()
 
     def quit(self) -> None:
         """End the session; deletions are done when this returns, and only then are they known to be."""
@@ -117,7 +106,7 @@ class Pop3Client:
 
     def _greet(self, security: Security) -> None:
         try:
-            with self._dialer.greeting(self._connection()):
+            with self._dialer.greeting(self._lines.connection):
                 line = self._line()
         except ConnectionError as error:
             raise hung_up_at_once(f"{self._host}:{self._port}", self._port, security) from error
@@ -133,12 +122,11 @@ class Pop3Client:
             self.command("STLS")
         except Refused:
             raise no_encryption(f"{self._host}:{self._port}", "pop3") from None
-        if self._buffer:
+        if self._lines.buffer:
             self._watch.note("bytes sent in clear after STLS were thrown away")
-            self._buffer.clear()
-        connection = self._connection()
-        connection.settimeout(self._seconds_left(self._dialer.connect_seconds))
-        self._socket = self._dialer.encrypt(connection, self._host)
+        connection = self._lines.connection
+        connection.settimeout(self._lines.seconds_left(self._dialer.connect_seconds))
+        self._lines.begin(self._dialer.encrypt(connection, self._host))
 
     def _ask_capabilities(self) -> None:
         try:
@@ -232,8 +220,8 @@ class Pop3Client:
             raise control_character()
         for line in [shown.encode()] if shown else encoded:
             self._watch.sent(line)
-        with self._closed_on_error() as connection:
-            connection.settimeout(self._seconds_left(self._dialer.read_seconds))
+        with self._lines.closed_on_error() as connection:
+            connection.settimeout(self._lines.seconds_left(self._dialer.read_seconds))
             connection.sendall(b"".join(line + b"\r\n" for line in encoded))
 
     def _status(self, line: bytes) -> str:
@@ -255,12 +243,10 @@ class Pop3Client:
 
     def _read_line(self) -> bytes:
         """A status line without its end."""
-        while (end := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) > ANSWER_BYTES:
-                raise self._too_much()
-            self._fill()
-        line = bytes(self._buffer[: end + 1])
-        del self._buffer[: end + 1]
+        try:
+            line = self._lines.line(ANSWER_BYTES, self._dialer.read_seconds)
+        except TooLong:
+            raise self._too_much() from None
         # A body ends its lines as the status line before it did: some home-made servers send LF alone.
         self._line_end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
         return line.rstrip(b"\r\n")
@@ -271,13 +257,13 @@ class Pop3Client:
         whole = io.BytesIO()
         starts_line = True
         while True:
-            piece, starts_line, ended = take_body(self._buffer, starts_line, self._line_end)
+            piece, starts_line, ended = take_body(self._lines.buffer, starts_line, self._line_end)
             whole.write(piece)
             if whole.tell() > limit:
                 raise self._too_much()
             if ended:
                 break
-            self._fill()
+            self._lines.fill(self._dialer.read_seconds)
         if quiet:
             self._watch.received(b"(%d bytes)" % whole.tell())
         return whole.getvalue()
@@ -287,40 +273,6 @@ class Pop3Client:
         return ProtocolViolation(
             f"{self._host}:{self._port} sends far more than it announced.", "The next poll tries again."
         )
-
-    def _fill(self) -> None:
-        """Some more bytes into the buffer."""
-        with self._closed_on_error() as connection:
-            connection.settimeout(self._seconds_left(self._dialer.read_seconds))
-            data = connection.recv(CHUNK_BYTES)
-            if not data:
-                raise ConnectionResetError("closed by the server")
-        self._buffer += data
-
-    @contextmanager
-    def _closed_on_error(self) -> Iterator[socket.socket]:
-        """The connection; whatever goes wrong with it ends it."""
-        try:
-            yield self._connection()
-        except TimeoutError:
-            self.close()
-            self._seconds_left(0)  # which of the two it was: this read, or the whole conversation
-            raise
-        except BaseException:
-            self.close()
-            raise
-
-    def _connection(self) -> socket.socket:
-        if self._socket is None:
-            raise ConnectionResetError("closed")
-        return self._socket
-
-    def _seconds_left(self, most: float) -> float:
-        """A server that sends a byte a second never meets a read timeout; it meets this."""
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimedOut("The mail server is too slow.", "The next poll goes on where this one ended.")
-        return min(left, most)
 
 
 def take_body(buffer: bytearray, starts_line: bool, line_end: bytes = b"\r\n") -> tuple[bytes, bool, bool]:

@@ -56,6 +56,7 @@ class SmtpCourier:
         self._dialer = dialer
         self._watch = dialer.watch
         self._seconds = seconds
+        self._begun = False
         self._client = SmtpClient(dialer, self._host, self._port, seconds)
 
     # ── the session ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,13 +203,27 @@ class SmtpCourier:
         wire = wire_form(message)
         with self._translated():
             try:
-                return self._deliver(wire, sender, recipients)
+                return self._deliver_as(wire, sender, recipients)
             except InDoubt as doubt:
                 raise smtp_errors.in_doubt(self._host) from doubt
             except Refused as refused:
                 self._forget()
                 error = smtp_errors.mail_refused(refused.answer, self._host, sender or self._address)
                 raise smtp_errors.as_not_sent(error, refused.answer) from None
+
+    def _deliver_as(self, wire: bytes, sender: str, recipients: Sequence[str]) -> Sent:
+        """Some servers take no mail without a sender from people who logged in, and say so at MAIL, at a recipient or
+        at the end: then it goes out with the mailbox's own, which RFC 3834 (3.3) allows too."""
+        try:
+            return self._deliver(wire, sender, recipients)
+        except Refused as refused:
+            wants_sender = refused.answer.permanent and not self._begun
+            if sender or not (wants_sender or smtp_errors.is_about_account(refused.answer)):
+                raise
+            if not (self._address and self._client.is_open):
+                raise
+        self._forget()
+        return self._deliver(wire, self._address, recipients)
 
     def _deliver(self, wire: bytes, sender: str, recipients: Sequence[str]) -> Sent:
         # A new sending begins with everybody who can be written to by this server at all.
@@ -217,14 +232,19 @@ class SmtpCourier:
         if not asked:
             return Sent(refused, "")
         self._begin(sender, wire, self._needs_utf8(wire, (sender, *asked)))
+        refusals: list[Refused] = []
         for one in asked:
             try:
                 self._client.command(f"RCPT TO:<{_path(one)}>")
             except Refused as no:
                 if not self._client.is_open:
                     raise
+                refusals.append(no)
                 refused[one] = smtp_errors.refusal(no.answer, self._secret)
-        if len(refused) == len(set(recipients)):
+        if len(refusals) == len(asked):
+            # Many servers judge the sender only here (Postfix: smtpd_delay_reject), and with it every recipient.
+            if all(smtp_errors.is_about_account(no.answer) for no in refusals):
+                raise refusals[0]
             self._forget()
             return Sent(refused, "")
         answer = self._client.transmit(stuffed(wire))
@@ -245,7 +265,9 @@ class SmtpCourier:
                 raise smtp_errors.no_eight_bits(self._host)
             parameters += ["BODY=8BITMIME"]
         parameters += ["SMTPUTF8"] if utf8 else []
+        self._begun = False
         self._client.command(" ".join([f"MAIL FROM:<{_path(sender) if sender else ''}>", *parameters]))
+        self._begun = True
 
     def _needs_utf8(self, wire: bytes, addresses: Sequence[str]) -> bool:
         head = wire.find(b"\r\n\r\n")

@@ -10,15 +10,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from shared import log
 from shared.errors import ProtocolViolation, TimedOut
 from shared.servers.dial import Dialer, Security
+from shared.servers.lines import Lines, TooLong
 from shared.servers.smtp_errors import hung_up_at_once, no_encryption, stranger
 from shared.servers.smtp_wire import Answer, read_answer
 from shared.servers.translate import control_character
@@ -34,7 +32,7 @@ COMMAND_BYTES = 512
 as RFC 4954 (4) demands; tokens never fit."""
 
 CHUNK_BYTES = 64 * 1024
-"""Read and written at once: each gets the whole time for one answer, however long the mail is."""
+"""Written at once: each gets the whole time for one answer, however long the mail is."""
 
 FINAL_SECONDS = 120.0
 """For the answer to a whole mail: scanners take their time, and who gives up here is in doubt. RFC 5321 (4.5.3.2.6)
@@ -74,17 +72,15 @@ class SmtpClient:
         self._host = host
         self._port = port
         self._where = f"{host}:{port}"
-        self._until = time.monotonic() + seconds
+        self._lines = Lines(seconds, ("The outgoing server is too slow.", "It is tried again later."))
         self._watch = dialer.watch
-        self._socket: socket.socket | None = None
-        self._buffer = bytearray()
         self._private = False
         self._extensions: dict[str, str] = {}
 
     @property
     def is_open(self) -> bool:
         """Whether commands can still be sent."""
-        return self._socket is not None
+        return self._lines.is_open
 
     @property
     def extensions(self) -> dict[str, str]:
@@ -100,7 +96,7 @@ class SmtpClient:
 
     def connect(self, security: Security) -> None:
         """Up to the point where a log-in may begin. "starttls" is a demand: there is no way on without it."""
-        self._socket = self._dialer.dial(self._host, self._port, security)
+        self._lines.begin(self._dialer.dial(self._host, self._port, security))
         try:
             self._watch.step("greeting")
             self._greet()
@@ -115,10 +111,7 @@ class SmtpClient:
 
     def close(self) -> None:
         """Hang up without a word."""
-        connection, self._socket = self._socket, None
-        if connection is not None:
-            with suppress(OSError):  # it is closed already, which is all that we want
-                connection.close()
+        self._lines.close()
 
     def quit(self) -> None:
         """End the session."""
@@ -129,7 +122,7 @@ class SmtpClient:
 
     def _greet(self) -> None:
         try:
-            with self._dialer.greeting(self._connection()):
+            with self._dialer.greeting(self._lines.connection):
                 answer = self._answer(greeting=True)
         except ConnectionError as error:
             raise hung_up_at_once(self._where) from error
@@ -147,7 +140,7 @@ class SmtpClient:
     def _own_name(self) -> str:
         """An address literal (RFC 5321, 4.1.3): a function has no name that DNS knows, and an invented one is what
         servers look for."""
-        address = ip_address(self._connection().getsockname()[0].partition("%")[0])
+        address = ip_address(self._lines.connection.getsockname()[0].partition("%")[0])
         return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
     def _start_tls(self) -> None:
@@ -160,12 +153,11 @@ class SmtpClient:
             self.command("STARTTLS")
         except Refused:
             raise no_encryption(self._where) from None
-        if self._buffer:
+        if self._lines.buffer:
             self._watch.note("bytes sent in clear after STARTTLS were thrown away")
-            self._buffer.clear()
-        connection = self._connection()
-        connection.settimeout(self._seconds_left(self._dialer.connect_seconds))
-        self._socket = self._dialer.encrypt(connection, self._host)
+        connection = self._lines.connection
+        connection.settimeout(self._lines.seconds_left(self._dialer.connect_seconds))
+        self._lines.begin(self._dialer.encrypt(connection, self._host))
 
     # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -243,7 +235,7 @@ class SmtpClient:
 
     def _end_of_data(self) -> Answer:
         try:
-            self._seconds_left(0)  # the last moment to give up without doubt
+            self._lines.seconds_left(0)  # the last moment to give up without doubt
         except TimedOut:
             self.close()
             raise
@@ -276,7 +268,7 @@ class SmtpClient:
         encoded = line.encode()
         if _CONTROL.search(encoded):
             raise control_character()
-        if self._buffer:
+        if self._lines.buffer:
             # Nobody asked: a farewell, or an answer that would be taken for that to the next question.
             raise self._unasked()
         self._watch.sent(encoded)
@@ -287,8 +279,8 @@ class SmtpClient:
 
     def _write(self, data: bytes | memoryview) -> None:
         try:
-            connection = self._connection()
-            connection.settimeout(self._seconds_left(self._dialer.read_seconds))
+            connection = self._lines.connection
+            connection.settimeout(self._lines.seconds_left(self._dialer.read_seconds))
             connection.sendall(data)
         except (TimeoutError, TimedOut):
             self.close()
@@ -322,49 +314,13 @@ class SmtpClient:
 
     def _line(self, seconds: float) -> bytes:
         """A line without its end."""
-        while (end := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) > ANSWER_BYTES:
-                self.close()
-                raise self._senseless()
-            self._fill(seconds)
-        line = bytes(self._buffer[:end]).rstrip(b"\r")
-        del self._buffer[: end + 1]
+        try:
+            line = self._lines.line(ANSWER_BYTES, seconds).rstrip(b"\n").rstrip(b"\r")
+        except TooLong:
+            raise self._senseless() from None
         # A challenge may hold what it likes of what we said.
         self._watch.received(b"334 ***" if self._private and line.startswith(b"334") else line)
         return line
-
-    def _fill(self, seconds: float) -> None:
-        with self._closed_on_error() as connection:
-            connection.settimeout(self._seconds_left(seconds))
-            data = connection.recv(CHUNK_BYTES)
-            if not data:
-                raise ConnectionResetError("closed by the server")
-        self._buffer += data
-
-    @contextmanager
-    def _closed_on_error(self) -> Iterator[socket.socket]:
-        """The connection; whatever goes wrong with it ends it."""
-        try:
-            yield self._connection()
-        except TimeoutError:
-            self.close()
-            self._seconds_left(0)  # which of the two it was: this read, or the whole conversation
-            raise
-        except BaseException:
-            self.close()
-            raise
-
-    def _connection(self) -> socket.socket:
-        if self._socket is None:
-            raise ConnectionResetError("closed")
-        return self._socket
-
-    def _seconds_left(self, most: float) -> float:
-        """A server that sends a byte a second never meets a read timeout; it meets this."""
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimedOut("The outgoing server is too slow.", "It is tried again later.")
-        return min(left, most)
 
     def _senseless(self) -> ProtocolViolation:
         return ProtocolViolation(

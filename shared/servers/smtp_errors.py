@@ -323,6 +323,11 @@ def mail_refused(answer: Answer, host: str, sender: str) -> SettingsError | NotS
     )
 
 
+def is_about_account(answer: Answer) -> bool:
+    """Whether a recipient is refused for what the account may not do, not for anything that he is."""
+    return answer.permanent and isinstance(mail_refused(answer, "", ""), SettingsError)
+
+
 def may_not_send_as(host: str, sender: str) -> AccessDenied:
     """Our error where the account is not the sender, nor allowed to write in its name."""
     return AccessDenied(

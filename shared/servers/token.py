@@ -197,7 +197,7 @@ class Tokens:
             response_mode="form_post",
         )
         # MSAL warns, by a warning that cannot be silenced for one thread alone, when it is asked for "query" itself.
-        return {**flow, "auth_uri": _with_query(flow["auth_uri"], response_mode="query")}
+        return {**flow, "auth_uri": with_query(flow["auth_uri"], response_mode="query")}
 
     def finish_sign_in(
         self, cloud: Cloud, login: AppLogin, flow: Mapping[str, Any], params: Mapping[str, str]
@@ -250,7 +250,7 @@ class Tokens:
                 field="client_id",
             )
         try:
-            return _msal().ConfidentialClientApplication(
+            return quiet_msal().ConfidentialClientApplication(
                 login.client_id.strip(),
                 authority=authority,
                 client_credential=login.credential(),
@@ -310,7 +310,8 @@ def _asked(ask: Callable[[], Any]) -> Any:
         raise _senseless() from None
 
 
-def _msal() -> Any:
+def quiet_msal() -> Any:
+    """The module ``msal``, imported late and kept from writing to any log."""
     import msal  # type: ignore[import-untyped]  # costs 150 ms of CPU: only where a token is needed
 
     # At DEBUG it writes codes, PKCE verifiers and cache entries down.
@@ -323,7 +324,7 @@ def _senseless() -> ProtocolViolation:
 
 
 def _cache(text: str) -> Any:
-    made = _msal().SerializableTokenCache()
+    made = quiet_msal().SerializableTokenCache()
     try:
         made.deserialize(text or None)
     except ValueError:
@@ -349,7 +350,8 @@ def _forged() -> NotAllowed:
     )
 
 
-def _with_query(url: str, **values: str) -> str:
+def with_query(url: str, **values: str) -> str:
+    """The address with these parameters set."""
     parts = urlsplit(url)
     query = {**dict(parse_qsl(parts.query, keep_blank_values=True)), **values}
     return urlunsplit(parts._replace(query=urlencode(query)))

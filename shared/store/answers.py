@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from shared.mail.address import Address
+from shared.model.happening import note_added, status_changed
 from shared.model.incident import Incident, Note
 from shared.model.outbound import Outbound, SendKind, SendState
+from shared.model.webhook import Event
 from shared.store import keys, rows
 from shared.store.bodies import write_body
+from shared.store.happenings import read_hooks, told
 from shared.store.keys import read_stamp, stamp
 from shared.store.raw import Blobs
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Upsert, Value
@@ -31,7 +34,9 @@ class TableAnswers:
         self._tables = tables
         self._blobs = blobs
 
-    def add(self, tenant: str, before: Incident, after: Incident, note: Note, outbound: Outbound | None) -> None:
+    def add(
+        self, tenant: str, before: Incident, after: Incident, note: Note, outbound: Outbound | None
+    ) -> tuple[str, ...]:
         """See ``ports.Answers.add``."""
         # Named by the version that it was written upon: whoever loses the race leaves garbage, never a wrong text.
         name = f"{before.number}-{note.seq}-{keys.hashed(before.version)}"
@@ -43,17 +48,20 @@ class TableAnswers:
         ]
         if outbound is not None:
             operations += queued(outbound)
-        self._tables.commit(TABLE, tenant, operations)
+        events = [note_added(tenant, after, note, note.created)]
+        if after.status is not before.status:
+            events.append(status_changed(tenant, before, after, note.created))
+        return self._commit(tenant, operations, events)
 
-    def change(self, tenant: str, before: Incident, after: Incident) -> None:
+    def change(self, tenant: str, before: Incident, after: Incident) -> tuple[str, ...]:
         """See ``ports.Answers.change``."""
-        self._tables.commit(
-            TABLE,
-            tenant,
-            [
-                Replace(keys.incident(before.number), rows.incident_values(after), before.version),
-                *relisted(before, after),
-            ],
+        operations: list[Operation] = [
+            Replace(keys.incident(before.number), rows.incident_values(after), before.version),
+            *relisted(before, after),
+        ]
+        is_changed = after.status is not before.status
+        return self._commit(
+            tenant, operations, [status_changed(tenant, before, after, after.updated)] if is_changed else []
         )
 
     def outbound(self, tenant: str, incident: int, note: int) -> Outbound | None:
@@ -77,6 +85,12 @@ class TableAnswers:
             found = self.outbound(tenant, row.number("incident"), row.number("note"))
             if found is not None and found.is_open:
                 yield found
+
+    def _commit(self, tenant: str, operations: Sequence[Operation], events: Sequence[Event]) -> tuple[str, ...]:
+        """A change and what webhooks are to hear of it: both or neither."""
+        rows_, ids = told(read_hooks(self._tables, tenant), events) if events else ([], ())
+        self._tables.commit(TABLE, tenant, [*operations, *rows_])
+        return ids
 
     def undeliverable(self, tenant: str, addresses: Iterable[str]) -> dict[str, str]:
         """See ``ports.Answers.undeliverable``."""

@@ -16,15 +16,18 @@ from datetime import datetime
 from shared.errors import RowChanged
 from shared.mail.address import Address
 from shared.model import reason
+from shared.model.happening import incident_created, mail_held, note_added, status_changed
 from shared.model.inbound import Content, Filed, Filing, Holder, Inbound, Kept, Step, ThreadEntry
 from shared.model.incident import Incident, Note, NoteKind, Status, label
 from shared.model.limits import Limit, Tally
 from shared.model.outbound import NUMBER_LATER
 from shared.model.reason import Outcome
+from shared.model.webhook import Event, Hooks
 from shared.ports import InboundKey, Page
 from shared.store import keys, rows
 from shared.store.answers import moved, queued, relisted, undeliverable
 from shared.store.bodies import INLINE_BODY, read_body, write_body
+from shared.store.happenings import read_hooks, told
 from shared.store.raw import Blobs
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Upsert, Value, Where
 
@@ -270,8 +273,10 @@ class TableDesk:
 
     def file(self, tenant: str, filing: Filing) -> Filed:
         """See ``ports.Desk.file``."""
+        # Before one's turn, so that nobody waits for this read.
+        hooks = read_hooks(self._tables, tenant)
         if filing.decision.outcome is not Outcome.DELIVERED:
-            return self._file_undelivered(tenant, filing)
+            return self._file_undelivered(tenant, filing, hooks)
         # Every new incident of a tenant meets at the counter, every answer at its incident. Taking turns within a
         # process costs nothing and saves most collisions (6 threads: some lost 8 times in a row); between processes
         # the ETag decides, as always.
@@ -279,7 +284,7 @@ class TableDesk:
         turn = self._turns[hash((tenant, place)) % TURNS]
         mine = turn.acquire(timeout=TURN_SECONDS)
         try:
-            return self._file_delivered(tenant, self._counted_anew(tenant, filing))
+            return self._file_delivered(tenant, self._counted_anew(tenant, filing), hooks)
         finally:
             if mine:
                 turn.release()
@@ -295,18 +300,21 @@ class TableDesk:
             raise RowChanged("A limit became full.")
         return replace(filing, decision=replace(filing.decision, count=fresh))
 
-    def _file_delivered(self, tenant: str, filing: Filing) -> Filed:
+    def _file_delivered(self, tenant: str, filing: Filing, hooks: Hooks) -> Filed:
         operations, incident = self._incident_operations(tenant, filing)
         filed = _filed(filing, incident)
         operations += _settle(filing.inbound, _decided(filing, filed))
-        operations += self._note_operations(tenant, filing, filed)
+        notes = _notes(filing, filed)
+        operations += [self._note(tenant, incident.number, note, name) for note, name in notes]
+        operations += _outbound_operations(filing, filed)
         operations += _index_operations(filing, incident.number)
         operations += [_counted(tally) for tally in filing.decision.count]
         if filing.bounced is not None:
             operations += moved(*filing.bounced)
         operations += [undeliverable(address, why) for address, why in filing.undeliverable]
-        self._tables.commit(TABLE, tenant, operations)
-        return filed
+        events, ids = told(hooks, _delivered_events(tenant, filing, incident, [note for note, _ in notes]))
+        self._tables.commit(TABLE, tenant, [*operations, *events])
+        return replace(filed, events=ids)
 
     def tallies(self, tenant: str, limits: Iterable[Limit]) -> tuple[Tally, ...]:
         """See ``ports.Desk.tallies``."""
@@ -316,10 +324,14 @@ class TableDesk:
         row = self._tables.get(TABLE, tenant, keys.tally(limit.end, limit.name, limit.key))
         return Tally(limit, row.number("count"), row.etag) if row else Tally(limit)
 
-    def _file_undelivered(self, tenant: str, filing: Filing) -> Filed:
+    def _file_undelivered(self, tenant: str, filing: Filing, hooks: Hooks) -> Filed:
         filed = Filed(filing.decision.duplicate_of, None)
-        self._tables.commit(TABLE, tenant, _settle(filing.inbound, _decided(filing, filed)))
-        return filed
+        after = _decided(filing, filed)
+        is_held = after.outcome is Outcome.HELD
+        held = [mail_held(tenant, filing.inbound, after, filing.now or filing.at)] if is_held else []
+        events, ids = told(hooks, held)
+        self._tables.commit(TABLE, tenant, [*_settle(filing.inbound, after), *events])
+        return replace(filed, events=ids)
 
     def _incident_operations(self, tenant: str, filing: Filing) -> tuple[list[Operation], Incident]:
         if (joined := filing.decision.join) is None:
@@ -366,27 +378,6 @@ class TableDesk:
         for twin in filing.decision.twins:
             operations += _link(twin, number)
         return operations, incident
-
-    def _note_operations(self, tenant: str, filing: Filing, filed: Filed) -> list[Operation]:
-        assert filed.incident is not None
-        assert filed.note is not None
-        effect, mail = filing.decision.effect, filing.inbound.id
-        note = Note(filed.note, effect.kind, filing.author, filing.at, filing.body, mail, effect.marks)
-        operations = [self._note(tenant, filed.incident, note, mail)]
-        if filing.preface is not None:
-            author, body = filing.preface
-            above = Note(filed.note + 1, NoteKind.INTERNAL, author, filing.at, body, mail, ("forwarded",))
-            operations.append(self._note(tenant, filed.incident, above, f"{mail}-preface"))
-        if filing.answer is not None:
-            operations += queued(replace(filing.answer, incident=filed.incident, note=filed.note))
-        if filing.acknowledgement is not None and filed.outbound is not None:
-            author, body, outbound = filing.acknowledgement
-            body = replace(body, text=body.text.replace(NUMBER_LATER, label(filed.incident)))
-            kind, marks = NoteKind.ANSWER, (outbound.kind.value,)
-            first = Note(filed.outbound, kind, author, filing.at, body, "", marks)
-            operations.append(self._note(tenant, filed.incident, first, f"{mail}-{outbound.kind}"))
-            operations += queued(replace(outbound, incident=filed.incident, note=filed.outbound))
-        return operations
 
     def _note(self, tenant: str, incident: int, note: Note, name: str) -> Operation:
         values = rows.note_values(note) | write_body(self._blobs, tenant, name, note.body)
@@ -479,6 +470,46 @@ def _index_operations(filing: Filing, number: int) -> list[Operation]:
         values = rows.thread_values(replace(claim, incident=number))
         operations.append(Replace(key, values, claim.version) if claim.version else Insert(key, values))
     return operations
+
+
+def _notes(filing: Filing, filed: Filed) -> list[tuple[Note, str]]:
+    """The notes that the mail makes, each with the name that its text is kept under."""
+    assert filed.incident is not None
+    assert filed.note is not None
+    effect, mail = filing.decision.effect, filing.inbound.id
+    notes = [(Note(filed.note, effect.kind, filing.author, filing.at, filing.body, mail, effect.marks), mail)]
+    if filing.preface is not None:
+        author, body = filing.preface
+        above = Note(filed.note + 1, NoteKind.INTERNAL, author, filing.at, body, mail, ("forwarded",))
+        notes.append((above, f"{mail}-preface"))
+    if filing.acknowledgement is not None and filed.outbound is not None:
+        author, body, outbound = filing.acknowledgement
+        body = replace(body, text=body.text.replace(NUMBER_LATER, label(filed.incident)))
+        first = Note(filed.outbound, NoteKind.ANSWER, author, filing.at, body, "", (outbound.kind.value,))
+        notes.append((first, f"{mail}-{outbound.kind}"))
+    return notes
+
+
+def _outbound_operations(filing: Filing, filed: Filed) -> list[Operation]:
+    """The mails that go out for it."""
+    assert filed.incident is not None
+    assert filed.note is not None
+    operations: list[Operation] = []
+    if filing.answer is not None:
+        operations += queued(replace(filing.answer, incident=filed.incident, note=filed.note))
+    if filing.acknowledgement is not None and filed.outbound is not None:
+        operations += queued(replace(filing.acknowledgement[2], incident=filed.incident, note=filed.outbound))
+    return operations
+
+
+def _delivered_events(tenant: str, filing: Filing, incident: Incident, notes: Sequence[Note]) -> list[Event]:
+    """What webhooks may hear of it: an incident with its first note, or a note, and every further one."""
+    at, joined = filing.now or filing.at, filing.decision.join
+    first = note_added(tenant, incident, notes[0], at) if joined else incident_created(tenant, incident, notes[0], at)
+    events = [first, *(note_added(tenant, incident, one, at) for one in notes[1:])]
+    if joined is not None and joined.status is not incident.status:
+        events.append(status_changed(tenant, joined, incident, at))
+    return events
 
 
 def _more_notes(filing: Filing) -> int:

@@ -19,6 +19,7 @@ from shared.store.signins import TableSignIns
 from shared.store.sweeping import remove
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Upsert
 from shared.store.transcripts import TableTranscripts
+from shared.store.webhooks import TableWebhooks
 
 TABLE = "desk"
 PROGRESS = "U:raw"
@@ -44,6 +45,10 @@ class TableExpired:
         end = f"R:{keys.stamp(now - LIMITS_KEPT_FOR)}"
         past = self._tables.query(TABLE, tenant, "R:", end, page=most, columns=("count",))
         return remove(self._tables, TABLE, tenant, past, most)
+
+    def webhooks(self, tenant: str, now: datetime, most: int) -> int:
+        """See ``Expired.webhooks``."""
+        return TableWebhooks(self._tables).sweep(tenant, now, most)
 
     def sign_ins(self, now: datetime, most: int) -> int:
         """See ``Expired.sign_ins``."""

@@ -2,8 +2,11 @@
 
 K:<key id>                              an API key
 KI:<key id>                             it was made with an Idempotency-Key: never again one of this id
-KS:<key id>:<end>:<session id>          a session that was begun with it
-KU:<key id>                             the last day on which it was used
+KS:<key id>:<end>:<session id>          a session that was begun with it, or by a person
+KU:<key id>                             the last day on which it, or a person, was here
+KP:<person id>                          a person who signs in with Entra ID
+KPN:<address>                           which listed person that address is
+KPO:<account>                           which person that account is
 MB:<mailbox>                            settings
 MC:<mailbox>:<generation>               cursor
 MT:<mailbox>                            token cache of somebody who signed in for it
@@ -19,7 +22,13 @@ R:<end of the window>:<hash>            how far a limit is used
 O:<number>:<seq>                        the mail that sends a note
 OP:<number>:<seq>                       it is not sent yet: the outbox of what goes out
 B:<address>                             an address that mail came back from
+Y:<erasure>:<sha256>                    an attachment of a person who is being erased, until nobody else has it
 X:<mailbox>:<newest first>              a transcript of one conversation with a mail server
+W:hooks                                 the webhooks
+WP:<event>                              an event that some webhook is still to hear of: the outbox of events
+WE:<newest first>:<event>               an event that is done with
+WL:<hook>:<newest first>-<event>-<try>  the log of a webhook
+WS:<hook>                               how a webhook does
 """
 
 from __future__ import annotations
@@ -28,6 +37,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 COUNTER = "C:incident"
+
+HOOKS = "W:hooks"
+"""Key of a tenant's webhooks: all in one row, since all of them are looked at whenever something happens."""
 
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 _FAR = 10**15
@@ -71,6 +83,21 @@ def api_key_once(id: str) -> str:
 def api_key_used(id: str) -> str:
     """Key of when an API key was used last."""
     return f"KU:{id}"
+
+
+def person(id: str) -> str:
+    """Key of a person."""
+    return f"KP:{id}"
+
+
+def person_listed(address: str) -> str:
+    """Key of the note which listed person an address is."""
+    return f"KPN:{hashed(address)}"
+
+
+def person_known(tid: str, oid: str) -> str:
+    """Key of the note which person an account of Entra's is."""
+    return f"KPO:{hashed(f'{tid}/{oid}')}"
 
 
 def session(key: str, until: datetime | None = None, id: str = "") -> str:
@@ -151,3 +178,33 @@ def waiting_outbound(number: int, seq: int) -> str:
 def undeliverable(address: str) -> str:
     """Key of an address that mail came back from."""
     return f"B:{hashed(address.lower())}"
+
+
+def open_event(id: str) -> str:
+    """Key of an event that some webhook is still to hear of; without an id, what all of them begin with."""
+    return f"WP:{id}"
+
+
+def told_event(time: datetime | None = None, id: str = "") -> str:
+    """Key of an event that every webhook heard of, or never will; with less, what such keys begin with."""
+    return f"WE:{newest_first(time) if time else ''}{f':{id}' if id else ''}"
+
+
+def attempt(hook: str, id: str = "") -> str:
+    """Key of a try in a webhook's log; without an id, what all of that webhook begin with."""
+    return f"WL:{hook}:{id}"
+
+
+def attempt_id(at: datetime, event: str, number: int) -> str:
+    """The place of a try within the log of its webhook."""
+    return f"{newest_first(at)}-{event}-{number:02d}"
+
+
+def standing(hook: str) -> str:
+    """Key of how a webhook does."""
+    return f"WS:{hook}"
+
+
+def erased_attachment(erasure: str, sha256: str = "") -> str:
+    """Key of an attachment of a person who is being erased; without a digest, what all of them begin with."""
+    return f"Y:{erasure}:{sha256}"

@@ -74,7 +74,7 @@ class KeyVaultKey:
 
     def wrap(self, key: bytes) -> bytes:
         """Encrypt a data key. Raises ``StoreUnavailable``."""
-        version = self._version or self._newest()
+        version = self.newest()
         answer = self._ask("POST", f"{self._base}/{version}/wrapkey", {"alg": ALGORITHM, "value": _text(key)})
         wrapped = f"kv1.{version}.{answer.get('value')}"
         if not _WRAPPED.fullmatch(wrapped):
@@ -92,6 +92,15 @@ class KeyVaultKey:
         if len(key) != KEY_BYTES:
             raise _makes_no_sense()
         return key
+
+    def newest(self) -> str:
+        """The version that wraps new data keys. Raises ``StoreUnavailable``."""
+        return self._version or self._newest()
+
+    def version_of(self, wrapped: bytes) -> str:
+        """The version that wrapped this; empty for what no vault has wrapped."""
+        read = _WRAPPED.fullmatch(wrapped.decode("latin-1"))
+        return read[1] if read else ""
 
     def _newest(self) -> str:
         # Asked for each new data key, which is once per tenant: a rotation counts at once.

@@ -1,4 +1,4 @@
-"""Queues ``inbound``, ``polls`` and ``outbound``: doorbells. The messages' form is ``model.doorbell``."""
+"""Queues ``inbound``, ``polls``, ``outbound`` and ``webhooks``: doorbells. The messages' form is ``model.doorbell``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import math
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
+from shared import trace
 from shared.errors import StoreUnavailable
-from shared.model.doorbell import InboundBell, OutboundBell, PollBell
+from shared.model.doorbell import InboundBell, OutboundBell, PollBell, WebhookBell
 
-QUEUES = ("inbound", "polls", "outbound")
+QUEUES = ("inbound", "polls", "outbound", "webhooks")
 
 FOREVER = -1
 """Time to live: a bell that is not heard for a week must not fall silent."""
@@ -48,7 +49,12 @@ class AzureQueues:
 
     def ring_outbound(self, tenant: str, incident: int, note: int, delay: float = 0) -> None:
         """See ``ports.Queues.ring_outbound``."""
-        self._send("outbound", OutboundBell(tenant, incident, note).encode(), min(math.ceil(delay), LONGEST_DELAY))
+        bell = OutboundBell(tenant, incident, note, trace.cause())
+        self._send("outbound", bell.encode(), min(math.ceil(delay), LONGEST_DELAY))
+
+    def ring_webhook(self, tenant: str, event: str, delay: float = 0) -> None:
+        """See ``ports.Queues.ring_webhook``."""
+        self._send("webhooks", WebhookBell(tenant, event, trace.cause()).encode(), min(math.ceil(delay), LONGEST_DELAY))
 
     def _send(self, queue: str, text: str, delay: int = 0) -> None:
         try:

@@ -4,6 +4,7 @@ changed."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Protocol
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
@@ -25,6 +26,10 @@ class Blobs(Protocol):
 
     def delete(self, container: str, name: str) -> None:
         """Remove it; nothing if it is not there."""
+        ...
+
+    def names(self, container: str, prefix: str) -> Iterator[str]:
+        """Of all that begin so."""
         ...
 
 
@@ -69,6 +74,13 @@ class AzureBlobs:
             self._service.get_blob_client(container, name).delete_blob()
         except ResourceNotFoundError:
             return
+        except AzureError as error:
+            raise _unavailable(error) from error
+
+    def names(self, container: str, prefix: str) -> Iterator[str]:
+        """See ``Blobs.names``."""
+        try:
+            yield from self._service.get_container_client(container).list_blob_names(name_starts_with=prefix)
         except AzureError as error:
             raise _unavailable(error) from error
 

@@ -13,7 +13,7 @@ from shared.store.tables import Delete, Insert, Replace, Row, Tables, Value, Whe
 
 TABLE = "schedule"
 
-_TIMES = ("busy_until", "ticked", "last_poll", "last_success", "failing_since", "transcript_until")
+_TIMES = ("busy_until", "ticked", "last_poll", "last_success", "failing_since", "transcript_until", "out_not_before")
 
 
 class TableSchedule:
@@ -64,6 +64,8 @@ def _values(slot: Slot) -> dict[str, Value]:
         "failures": slot.failures,
         "paused": slot.paused,
         "refusals": slot.refusals,
+        "out_refusals": slot.out_refusals,
+        "out_settings": slot.out_settings,
         "error_code": slot.error_code,
         "error_message": slot.error_message,
         "error_fix": slot.error_fix,
@@ -87,6 +89,9 @@ def _slot(row: Row) -> Slot:
         failures=row.number("failures"),
         paused=row.flag("paused"),
         refusals=row.number("refusals"),
+        # Rows of older versions do not have these.
+        out_refusals=row.number("out_refusals"),
+        out_settings=row.text("out_settings"),
         error_code=row.text("error_code"),
         error_message=row.text("error_message"),
         error_fix=row.text("error_fix"),

@@ -2,13 +2,20 @@
 
 A sealed text is bound to tenant, mailbox and field (associated data), so moving it elsewhere makes it unreadable.
 Deleting a tenant destroys its data key, and with it every copy of its secrets.
+
+A rotation makes a new data key; the one before stays readable until everything is sealed anew. Every process looks at
+the stored keys again after some minutes, so none goes on with an old one, or with one that was destroyed.
 """
 
 from __future__ import annotations
 
 import base64
 import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +26,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from shared.config import ConfigError
 from shared.errors import RowChanged, SecretLost, StoreUnavailable
-from shared.store.tables import Delete, Insert, Tables
+from shared.store.keys import read_stamp, stamp
+from shared.store.tables import Delete, Insert, Replace, Row, Tables
 
 TABLE = "tenants"
 PARTITION = "data-key"
@@ -29,6 +37,10 @@ APP = "app"
 KEY_BYTES = 32
 NONCE_BYTES = 12
 """NIST SP 800-38D: 96 bits; random ones are safe for 2**32 texts under one key, and a tenant has some dozens."""
+
+
+KEPT_SECONDS = 300.0
+"""How long a process goes on with the data keys that it read. ``flows.rotate`` waits longer than this."""
 
 
 class Wrapper(Protocol):
@@ -43,6 +55,14 @@ class Wrapper(Protocol):
 
         Raises ``StoreUnavailable``; ``ConfigError`` for what another key has wrapped.
         """
+        ...
+
+    def newest(self) -> str:
+        """The version of this key that ``wrap`` uses now; empty where there are none. Raises ``StoreUnavailable``."""
+        ...
+
+    def version_of(self, wrapped: bytes) -> str:
+        """The version that wrapped this; empty where there are none."""
         ...
 
 
@@ -65,6 +85,14 @@ class KeyFile:
             raise ConfigError(
                 "KEY_FILE is not the key that this storage was used with: put the right file there."
             ) from None
+
+    def newest(self) -> str:
+        """A file has no versions."""
+        return ""
+
+    def version_of(self, wrapped: bytes) -> str:
+        """A file has no versions."""
+        return ""
 
 
 def _read_or_make(path: Path) -> bytes:
@@ -92,34 +120,54 @@ def _make(path: Path) -> None:
     written.unlink()
 
 
-class TableSecrets:
-    """``ports.Secrets``: data keys wrapped in table ``tenants``, kept unwrapped in memory."""
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """An owner's data keys as they were read. ``before``: the one from before a rotation, while something may still be
+    sealed with it. ``wrapped``: both as they are stored; ``read``: seconds of the process's own clock."""
 
-    def __init__(self, tables: Tables, wrapper: Wrapper) -> None:
+    current: bytes
+    before: bytes | None
+    wrapped: tuple[str, str]
+    read: float
+
+    def all(self) -> tuple[bytes, ...]:
+        """Those that may open something."""
+        return (self.current,) if self.before is None else (self.current, self.before)
+
+
+class TableSecrets:
+    """``ports.Secrets``: data keys wrapped in table ``tenants``, kept unwrapped in memory for ``KEPT_SECONDS``."""
+
+    def __init__(self, tables: Tables, wrapper: Wrapper, clock: Callable[[], float] = time.monotonic) -> None:
         self._tables = tables
         self._wrapper = wrapper
-        self._keys: dict[str, bytes] = {}
+        self._clock = clock
+        self._keys: dict[str, _Keys] = {}
 
     def seal(self, tenant: str, mailbox: str, field: str, text: str) -> str:
         """See ``ports.Secrets.seal``."""
         nonce = os.urandom(NONCE_BYTES)
-        sealed = AESGCM(self._data_key(tenant)).encrypt(nonce, text.encode(), _bound_to(tenant, mailbox, field))
+        cipher = AESGCM(self._keys_of(tenant).current)
+        sealed = cipher.encrypt(nonce, text.encode(), _bound_to(tenant, mailbox, field))
         return base64.b64encode(nonce + sealed).decode()
 
     def open(self, tenant: str, mailbox: str, field: str, sealed: str) -> str:
         """See ``ports.Secrets.open``."""
-        raw = base64.b64decode(sealed)
+        bound = _bound_to(tenant, mailbox, field)
         # Reading makes no key: that of a deleted tenant must not come back.
-        cipher = AESGCM(self._data_key(tenant, make=False))
-        try:
-            return cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound_to(tenant, mailbox, field)).decode()
-        except InvalidTag:
-            raise _lost() from None
+        keys = self._keys_of(tenant, make=False)
+        opened = _opened(keys, sealed, bound)
+        if opened is None:
+            # Another process may have made a new key since this one looked.
+            opened = _opened(self._keys_of(tenant, make=False, fresh=True), sealed, bound)
+        if opened is None:
+            raise _lost()
+        return opened
 
     def app_key(self, purpose: str) -> bytes:
         """See ``ports.Secrets.app_key``."""
         derive = HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=purpose.encode())
-        return derive.derive(self._data_key(APP))
+        return derive.derive(self._keys_of(APP).current)
 
     def destroy(self, tenant: str) -> None:
         """A deleted tenant's data key goes: nobody can read any of its secrets again, whoever kept a copy of them."""
@@ -127,27 +175,102 @@ class TableSecrets:
         with suppress(RowChanged):  # there was none, or somebody else was faster
             self._tables.commit(TABLE, PARTITION, [Delete(tenant)])
 
-    def _data_key(self, owner: str, make: bool = True) -> bytes:
-        # No lock: two that make one at the same time end with the one that was stored first.
-        key = self._keys.get(owner)
-        if key is None:
-            key = self._keys[owner] = self._read_or_make(owner, make)
-        return key
+    # ── rotation ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _read_or_make(self, owner: str, make: bool) -> bytes:
+    def begin_rotation(self, tenant: str, now: datetime) -> bool:
+        """See ``ports.Secrets.begin_rotation``."""
+        row = self._tables.get(TABLE, PARTITION, tenant)
+        if row is None or row.text("before"):
+            return False
+        values = {"wrapped": self._wrapped_new(), "before": row.text("wrapped"), "since": stamp(now)}
+        try:
+            self._tables.commit(TABLE, PARTITION, [Replace(tenant, values, row.etag)])
+        except RowChanged:
+            return False  # somebody else has just begun
+        self._keys.pop(tenant, None)
+        return True
+
+    def rotating(self) -> Iterator[tuple[str, datetime]]:
+        """See ``ports.Secrets.rotating``."""
+        for row in list(self._tables.query(TABLE, PARTITION)):
+            if row.text("before"):
+                yield row.key, read_stamp(row.text("since"))
+
+    def is_current(self, tenant: str, mailbox: str, field: str, sealed: str) -> bool:
+        """See ``ports.Secrets.is_current``."""
+        current = replace(self._keys_of(tenant, make=False, fresh=True), before=None)
+        return _opened(current, sealed, _bound_to(tenant, mailbox, field)) is not None
+
+    def end_rotation(self, tenant: str) -> None:
+        """See ``ports.Secrets.end_rotation``."""
+        row = self._tables.get(TABLE, PARTITION, tenant)
+        if row is not None and row.text("before"):
+            with suppress(RowChanged):
+                self._tables.commit(TABLE, PARTITION, [Replace(tenant, {"wrapped": row.text("wrapped")}, row.etag)])
+        self._keys.pop(tenant, None)
+
+    def rewrap(self, most: int) -> int:
+        """See ``ports.Secrets.rewrap``."""
+        newest, done = self._wrapper.newest(), 0
+        for row in list(self._tables.query(TABLE, PARTITION)):
+            old = {name: row.text(name) for name in ("wrapped", "before") if row.text(name)}
+            new = {name: self._again(text, newest) for name, text in old.items()}
+            if new == old:
+                continue
+            if done == most:
+                break
+            with suppress(RowChanged):  # it was rotated, or destroyed, at this moment
+                self._tables.commit(TABLE, PARTITION, [Replace(row.key, {**row.values, **new}, row.etag)])
+                done += 1
+        return done
+
+    def _again(self, text: str, newest: str) -> str:
+        wrapped = base64.b64decode(text)
+        if self._wrapper.version_of(wrapped) == newest:
+            return text
+        return base64.b64encode(self._wrapper.wrap(self._wrapper.unwrap(wrapped))).decode()
+
+    # ── data keys ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _keys_of(self, owner: str, make: bool = True, fresh: bool = False) -> _Keys:
+        # No lock: two that make one at the same time end with the one that was stored first.
+        known = self._keys.get(owner)
+        if known is not None and not fresh and self._clock() - known.read < KEPT_SECONDS:
+            return known
+        self._keys.pop(owner, None)
+        self._keys[owner] = found = self._read_or_make(owner, make, known)
+        return found
+
+    def _read_or_make(self, owner: str, make: bool, known: _Keys | None) -> _Keys:
         # Two processes may make one at the same time: the first to be stored is the one that both use.
         for _ in range(3):
             row = self._tables.get(TABLE, PARTITION, owner)
             if row is not None:
-                return self._wrapper.unwrap(base64.b64decode(row.text("wrapped")))
+                return self._unwrapped(row, known)
             if not make:
                 raise _lost()
-            wrapped = base64.b64encode(self._wrapper.wrap(os.urandom(KEY_BYTES))).decode()
-            try:
-                self._tables.commit(TABLE, PARTITION, [Insert(owner, {"wrapped": wrapped})])
-            except RowChanged:
-                continue
+            with suppress(RowChanged):
+                self._tables.commit(TABLE, PARTITION, [Insert(owner, {"wrapped": self._wrapped_new()})])
         raise StoreUnavailable("A data key could not be stored.")
+
+    def _unwrapped(self, row: Row, known: _Keys | None) -> _Keys:
+        wrapped = (row.text("wrapped"), row.text("before"))
+        if known is not None and known.wrapped == wrapped:
+            return replace(known, read=self._clock())
+        current, before = (self._wrapper.unwrap(base64.b64decode(text)) if text else None for text in wrapped)
+        assert current is not None
+        return _Keys(current, before, wrapped, self._clock())
+
+    def _wrapped_new(self) -> str:
+        return base64.b64encode(self._wrapper.wrap(os.urandom(KEY_BYTES))).decode()
+
+
+def _opened(keys: _Keys, sealed: str, bound: bytes) -> str | None:
+    raw = base64.b64decode(sealed)
+    for key in keys.all():
+        with suppress(InvalidTag):
+            return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound).decode()
+    return None
 
 
 def _lost() -> SecretLost:

@@ -4,16 +4,18 @@ key."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 
 from shared.errors import RowChanged
+from shared.model.reason import Outcome
 from shared.ports import ApiKey, Tenant
 from shared.store import keys
 from shared.store.sweeping import remove
-from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Value
+from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Value, Where
 
 TABLE = "tenants"
 PARTITION = "tenant"
@@ -41,12 +43,45 @@ class TableTenants:
         """See ``ports.Tenants.put``."""
         row = self._tables.get(TABLE, PARTITION, slug)
         if row is not None:
-            self._tables.commit(TABLE, PARTITION, [Replace(slug, {**row.values, "name": name}, row.etag)])
-            return replace(_tenant(row), name=name), False
+            (etag,) = self._tables.commit(TABLE, PARTITION, [Replace(slug, {**row.values, "name": name}, row.etag)])
+            return replace(_tenant(row), name=name, version=etag), False
         tenant = Tenant(slug, f"{slug}.{generation}", name, now)
         values = {"key": tenant.key, "name": name, "created": keys.stamp(now)}
-        self._tables.commit(TABLE, PARTITION, [Insert(slug, values)])
-        return tenant, True
+        (etag,) = self._tables.commit(TABLE, PARTITION, [Insert(slug, values)])
+        return replace(tenant, version=etag), True
+
+    def configure(self, before: Tenant, after: Tenant) -> Tenant:
+        """See ``ports.Tenants.configure``."""
+        row = self._tables.get(TABLE, PARTITION, before.slug)
+        if row is None or row.etag != before.version:
+            raise RowChanged("A row is not as it was read.")
+        kept = {name: value for name, value in row.values.items() if name not in _CONFIGURED}
+        (etag,) = self._tables.commit(
+            TABLE, PARTITION, [Replace(before.slug, {**kept, **_configured(after)}, before.version)]
+        )
+        return replace(after, version=etag)
+
+    def of_entra(self, tid: str) -> tuple[Tenant, ...]:
+        """See ``ports.Tenants.of_entra``."""
+        # Storage looks through the rows of this one partition: some thousands take it a moment.
+        found = self._tables.query(TABLE, PARTITION, FIRST_SLUG, where=[Where("entra_tenant_id", "eq", tid)])
+        return tuple(_tenant(row) for row in found)
+
+    def mails_kept(self, tenant: str, since: datetime, before: datetime, most: int) -> int:
+        """See ``ports.Tenants.mails_kept``."""
+        # The newest come first, so the later time is where to begin: its own moment sorts before what is older.
+        found = (
+            row
+            for outcome in Outcome
+            for row in self._tables.query(
+                "desk",
+                tenant,
+                f"E:{outcome}:{keys.newest_first(before)}{keys.AFTER}",
+                f"E:{outcome}:{keys.newest_first(since)}{keys.AFTER}",
+                columns=("id",),
+            )
+        )
+        return sum(1 for _ in itertools.islice(found, most))
 
     def switch(self, slug: str, disabled: bool) -> None:
         """See ``ports.Tenants.switch``."""
@@ -64,7 +99,7 @@ class TableTenants:
         self._tables.commit(
             TABLE, PARTITION, [Delete(tenant.slug, row.etag), Insert(f"{DELETED}{tenant.key}", written_down)]
         )
-        # K:, KI:, KS: and KU:, which are all that begins with this letter.
+        # Keys, people and their sessions, which are all that begins with this letter.
         self._sweep(tenant.key, "K", "L")
 
     def all(self) -> Iterator[Tenant]:
@@ -145,7 +180,26 @@ class TableTenants:
 
 def _tenant(row: Row) -> Tenant:
     created = keys.read_stamp(row.text("created"))
-    return Tenant(row.key, row.text("key"), row.text("name"), created, row.flag("disabled"))
+    return Tenant(
+        slug=row.key,
+        key=row.text("key"),
+        name=row.text("name"),
+        created=created,
+        disabled=row.flag("disabled"),
+        retention_days=row.number("retention_days") if "retention_days" in row.values else None,
+        entra_tenant_id=row.text("entra_tenant_id"),
+        app_roles_of=row.text("app_roles_of"),
+        version=row.etag,
+    )
+
+
+_CONFIGURED = ("retention_days", "entra_tenant_id", "app_roles_of")
+
+
+def _configured(tenant: Tenant) -> dict[str, Value]:
+    days = tenant.retention_days
+    values: dict[str, Value] = {"entra_tenant_id": tenant.entra_tenant_id, "app_roles_of": tenant.app_roles_of}
+    return {name: value for name, value in values.items() if value} | ({} if days is None else {"retention_days": days})
 
 
 def _api_key(row: Row) -> ApiKey:

@@ -10,10 +10,14 @@ from shared.web.callers import make_house
 from shared.web.edge import Edge
 from shared.web.lastused import Later, in_background
 from shared.web.pages import cloud as cloud_pages
-from shared.web.pages import conversation, inbox, ledger, mailbox_actions, microsoft, signin, static, writing
+from shared.web.pages import conversation, inbox, ledger, mailbox_actions, microsoft, people, signin, static, writing
+from shared.web.pages import erase as erase_page
 from shared.web.pages import mailboxes as mailbox_pages
 from shared.web.pages import tenant as tenant_page
-from shared.web.routers import discover, health, incidents, keys, mail, mailboxes, notes, tenants
+from shared.web.pages import webhooks as webhook_pages
+from shared.web.routers import discover, erasures, health, incidents, keys, mail, mailboxes, notes, tenants, webhooks
+from shared.web.routers import export as export_api
+from shared.web.routers import people as people_api
 
 API_VERSION = "1"
 """Of the interface, not of the program: which program runs here is nobody's business."""
@@ -48,10 +52,12 @@ def build(app: App, admin_key: str, later: Later = in_background) -> FastAPI:
     web.state.house = make_house(app, admin_key, later)
     web.add_middleware(Edge)
     problems.install(web)
-    for router in (mailboxes, discover, incidents, notes, mail, keys, tenants, health):
+    for router in (mailboxes, discover, incidents, notes, mail, keys, webhooks, people_api, tenants, health):
+        web.include_router(router.router, responses=problems.RESPONSES)
+    for router in (erasures, export_api):
         web.include_router(router.router, responses=problems.RESPONSES)
     for page in (inbox, conversation, writing, ledger, mailbox_pages, mailbox_actions, tenant_page, cloud_pages):
         web.include_router(page.router, include_in_schema=False)
-    for page in (signin, microsoft, static):
+    for page in (webhook_pages, erase_page, signin, microsoft, people, static):
         web.include_router(page.router, include_in_schema=False)
     return web

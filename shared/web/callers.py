@@ -1,4 +1,4 @@
-"""Who is calling: an API key (Bearer), or the session cookie of somebody who signed in with one.
+"""Who is calling: an API key (Bearer), or the session cookie of somebody who signed in with one or with Entra ID.
 
 The tenant always comes from here, never from an address or a body.
 """
@@ -74,9 +74,22 @@ def caller(request: Request) -> Caller:
     return found
 
 
+def admin_of(request: Request) -> Caller:
+    """Who calls, an admin of a desk. Raises ``NotSignedIn``, ``NotAllowed``."""
+    return _admin(caller(request))
+
+
+def whoever(request: Request) -> Caller | None:
+    """Who this browser is signed in as; None for nobody."""
+    try:
+        return caller(request)
+    except (NotSignedIn, NotAllowed):
+        return None
+
+
 def _admin(found: Annotated[Caller, Depends(caller)]) -> Caller:
     if found.role != "admin":
-        raise NotAllowed("This needs an admin's key.", "Ask an admin of your desk.")
+        raise NotAllowed("This needs an admin.", "Ask an admin of your desk.")
     return found
 
 
@@ -162,6 +175,27 @@ def cookie(request: Request, kind: str = "session") -> str:
     """The value of the browser's cookie; empty when there is none that could be one of ours."""
     token = request.cookies.get(cookie_name(request, kind), "")
     return token if len(token) <= MAX_CREDENTIAL_CHARS else ""
+
+
+SIGNING = "signing"
+"""The cookie of a browser in which a sign-in at Microsoft was begun: whoever comes back must bring it along."""
+
+_SIGNING_SECONDS = 600
+"""As long as a sign-in may take (``person_signin.LASTS``)."""
+
+
+def mark_browser(request: Request, response: Response, value: str) -> None:
+    """Make this browser known again when it comes back from Microsoft."""
+    response.set_cookie(
+        cookie_name(request, SIGNING),
+        value,
+        max_age=_SIGNING_SECONDS,
+        path="/",
+        secure=is_https(request.scope),
+        httponly=True,
+        # Not strict: the way back begins on Microsoft's site.
+        samesite="lax",
+    )
 
 
 def set_cookie(request: Request, response: Response, token: str, kind: str = "session") -> None:

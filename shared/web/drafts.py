@@ -95,9 +95,8 @@ def add(app: App, caller: Caller, number: int, written: Draft, expected_version:
 
 
 def author(app: App, caller: Caller) -> str:
-    """Who writes, as notes say it: the name that the key was given."""
-    key = app.tenants.key(caller.tenant, caller.key_id)
-    return key.name if key else who(caller)
+    """Who writes, as notes say it: the person, or the name that the key was given."""
+    return caller.name or who(caller)
 
 
 def _draft(sent: NoteFields, author: str, files: tuple[File, ...]) -> Draft:

@@ -32,6 +32,9 @@ SIGN_INS = 10
 """Keys typed wrong on the sign-in page from one address in a minute: people, no program."""
 CLOUD_KEYS = 5
 """Wrong cloud admin's keys of one address in a minute: that key may be of 16 characters only."""
+MICROSOFT = 120
+"""Steps of signing in with Microsoft from one address in a minute: each writes to storage, and anybody may. It takes
+two or three to get in, and a whole company begins its day behind one address."""
 PROBES = 10
 """Test Settings of one tenant in a minute: each logs in at a mail server, which locks accounts for less."""
 DISCOVERIES = 30
@@ -126,6 +129,7 @@ class Limits:
         self.keys = Guard(now, WRONG_KEYS)
         self.cloud = Guard(now, CLOUD_KEYS)
         self.sign_ins = Guard(now, SIGN_INS)
+        self.microsoft = Limiter(now, MICROSOFT)
         self.probes = Limiter(now, PROBES)
         self.discoveries = Limiter(now, DISCOVERIES)
 

@@ -10,11 +10,14 @@ from shared.errors import Conflict, NotFound
 from shared.flows import mailboxes as flow
 from shared.model.incident import Incident
 from shared.model.mailbox import Mailbox
+from shared.model.webhook import Hook
 from shared.ports import App
 from shared.web.shapes import incident as incidents
+from shared.web.shapes import webhook as webhooks
 from shared.web.shapes.mailbox import etag
 
 IncidentMatch = Annotated[str | None, Header(alias="If-Match", description="The ETag of the incident that you read.")]
+HookMatch = Annotated[str | None, Header(alias="If-Match", description="The ETag of the webhook that you read.")]
 IfMatch = Annotated[str | None, Header(description="The ETag of the settings that you read.")]
 IfNoneMatch = Annotated[str | None, Header(description="* to create a mailbox and change none.")]
 
@@ -64,6 +67,21 @@ def incident_read(incident: Incident, if_match: str | None) -> str | None:
 def incident_changed() -> Changed:
     """What somebody is told whose If-Match does not hold."""
     return Changed("Somebody changed this incident meanwhile.", "Read it again, then repeat what you did.")
+
+
+def hook_read(hook: Hook, if_match: str | None) -> str | None:
+    """The version that must still be there for the caller's If-Match; None when there is no such header. Raises
+    ``Changed``."""
+    if if_match is None:
+        return None
+    if not _names(if_match, webhooks.etag(hook)):
+        raise hook_changed()
+    return hook.version
+
+
+def hook_changed() -> Changed:
+    """What somebody is told whose If-Match does not hold."""
+    return Changed("Somebody changed this webhook meanwhile.", "Read it again, then repeat what you did.")
 
 
 def _current(app: App, tenant: str, mailbox: str) -> Mailbox | None:

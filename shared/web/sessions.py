@@ -1,5 +1,6 @@
-"""Sessions: signed cookies that name a key, never hold it. What they name is looked up at each request, so a session
-ends at once when somebody signs out, its key is revoked, or its time is over."""
+"""Sessions: signed cookies that name a key or a person, and hold nothing else. What they name is looked up at each
+request, so a session ends at once when somebody signs out, its key is revoked, its person is removed, or its time is
+over."""
 
 from __future__ import annotations
 
@@ -11,12 +12,16 @@ from functools import cached_property
 from itsdangerous import BadData, URLSafeSerializer
 
 from shared.errors import NotSignedIn
-from shared.flows import tenants
+from shared.flows import person, tenants
 from shared.flows.tenants import Caller
 from shared.ports import App
 
 SESSION_SECONDS = 12 * 60 * 60
 """A working day: nobody signs in twice in one, and a forgotten browser is signed out the next morning."""
+
+ROLE_SECONDS = 60 * 60
+"""Of people whom an app role let in: whether they still hold it only Microsoft knows, and says at the next sign-in. Its
+own tokens last as long."""
 
 CLOUD_SECONDS = 30 * 60
 """The cloud admin makes a tenant and goes: a forgotten browser must not stay the master of all desks."""
@@ -33,10 +38,10 @@ class _Tickets:
         self._purpose = purpose
         self._seconds = seconds
 
-    def begin(self, tenant: str, slug: str, key_id: str) -> str:
-        """A new one."""
+    def begin(self, tenant: str, slug: str, key_id: str, seconds: int = 0) -> str:
+        """A new one; ``seconds``: shorter than they are by themselves."""
         now = self._app.now().replace(microsecond=0)
-        until, id = now + timedelta(seconds=self._seconds), self._app.random(16).hex()
+        until, id = now + timedelta(seconds=seconds or self._seconds), self._app.random(16).hex()
         self._app.tenants.begin_session(tenant, key_id, id, until, now)
         return str(self._serializer.dumps([slug, key_id, id, int(until.timestamp())]))
 
@@ -61,7 +66,7 @@ class _Tickets:
 
 
 class Sessions:
-    """Of people who signed in with an API key."""
+    """Of people who signed in with an API key or with Entra ID."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -71,10 +76,15 @@ class Sessions:
         """A cookie's value for this caller, good for ``SESSION_SECONDS``."""
         return self._tickets.begin(caller.tenant, caller.slug, caller.key_id)
 
+    def issue_to(self, caller: Caller, by_role: bool) -> str:
+        """The same for a person; ``by_role``: an app role let them in."""
+        return self._tickets.begin(caller.tenant, caller.slug, caller.key_id, ROLE_SECONDS if by_role else 0)
+
     def caller(self, token: str) -> Caller:
-        """Who the cookie belongs to; raises ``NotSignedIn`` when it is forged or over, or its key is gone."""
+        """Who the cookie belongs to; raises ``NotSignedIn`` when it is forged or over, or its key or person is gone."""
         slug, key_id, id, until = self._tickets.read(token)
-        found = tenants.still_valid(self._app, slug, key_id)
+        look_up = person.still_valid if person.PERSON_ID.fullmatch(key_id) else tenants.still_valid
+        found = look_up(self._app, slug, key_id)
         if not self._app.tenants.has_session(found.tenant, key_id, id, until):
             raise over()
         return found

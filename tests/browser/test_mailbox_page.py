@@ -52,9 +52,8 @@ def arrive(served: Served, id: str = "support") -> None:
     """A mail comes and is polled and converted."""
     served.house.clock.advance(seconds=1)
     served.house.world.folders.setdefault(id, MemoryFolder())
-    served.house.world.receive(
-        served.house.acme, mail("Anna Öz <anna@customer.example>", "Printer on fire", "It burns."), id
-    )
+    raw = mail("Anna Öz <anna@customer.example>", "Printer on fire", "It burns.", to=f"{id}@acme.example")
+    served.house.world.receive(served.house.acme, raw, id)
 
 
 def fill_by_address(page: Page, password: str) -> None:

@@ -44,6 +44,15 @@ def test_what_was_never_written_is_none(blobs: Blobs) -> None:
     assert blobs.read("raw", secrets.token_hex(6)) is None
 
 
+def test_names_are_listed_by_how_they_begin(blobs: Blobs) -> None:
+    tenant = secrets.token_hex(6)
+    for name in (f"{tenant}/b", f"{tenant}/a", f"{tenant}x/c"):
+        blobs.write("raw", name, b"")
+    blobs.write("bodies", f"{tenant}/d", b"")
+    assert sorted(blobs.names("raw", f"{tenant}/")) == [f"{tenant}/a", f"{tenant}/b"]
+    assert list(blobs.names("attachments", f"{tenant}/")) == []
+
+
 @pytest.mark.azurite
 def test_bells_are_base64_json_with_keys_only_and_never_expire(azurite: Azurite) -> None:
     service = QueueServiceClient.from_connection_string(azurite.connection_string)

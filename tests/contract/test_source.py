@@ -434,6 +434,70 @@ def test_only_the_head_of_a_mail_can_be_had(server: Server) -> None:
     assert b"It burns" not in head
 
 
+def _listing(server: Server, days: int = 30) -> list[str]:
+    with server.source() as source:
+        return list(source.listing(NOW - timedelta(days=days)))
+
+
+def test_the_listing_names_mails_as_the_poll_does_whatever_the_cursor_says(server: Server) -> None:
+    for number in range(3):
+        server.deliver(_text(number))
+    with server.source() as source:
+        named = []
+        for arrival in source.new(""):
+            named.append(arrival.position)
+            source.settle(arrival)
+        cursor = source.cursor()
+    assert _listing(server) == named
+    server.delete(1)
+    assert _listing(server) == [named[0], named[2]]
+    server.deliver(_text(3))
+    assert len(_listing(server)) == 3
+    assert _poll(server, cursor)[0] == [_text(3)]
+
+
+def test_the_listing_of_an_empty_mailbox_is_empty(server: Server) -> None:
+    assert _listing(server) == []
+
+
+def test_the_listing_holds_everything_that_is_new_enough(server: Server) -> None:
+    for number, days in ((1, 400), (2, 100), (3, 20), (4, 0)):
+        server.deliver(_text(number), NOW - timedelta(days=days))
+    with server.source() as source:
+        received = {one.position: one.received for one in source.look_up(_listing(server, 36500))}
+    assert sorted(received.values()) == [NOW - timedelta(days=days) for days in (400, 100, 20)] + [
+        max(received.values())
+    ]
+    wanted = {position for position, at in received.items() if at >= NOW - timedelta(days=150)}
+    assert wanted <= set(_listing(server, 150))
+
+
+def test_a_mail_that_is_looked_up_can_be_fetched_also_after_a_poll_of_nothing(server: Server) -> None:
+    for number in range(3):
+        server.deliver(_text(number))
+    _, cursor = _poll(server)
+    positions = _listing(server)
+    server.delete(0)
+    with server.source() as source:
+        assert list(source.new(cursor)) == []
+        found = {one.position: one for one in source.look_up(positions)}
+        assert set(found) == set(positions[1:])
+        assert [source.fetch(found[position]) for position in positions[1:]] == [_text(1), _text(2)]
+        head = source.fetch_head(found[positions[2]])
+    assert head is not None
+    assert b"Subject: mail 2" in head
+    assert {one.size for one in found.values()} <= {0, len(_text(1))}
+
+
+def test_nothing_is_looked_up_under_the_numbers_of_before(server: Server) -> None:
+    server.deliver(_text(1))
+    positions = _listing(server)
+    server.renumber()
+    with server.source() as source:
+        assert list(source.look_up(positions)) == []
+    assert not set(positions) & set(_listing(server))
+
+
 @pytest.mark.dovecot
 def test_reading_leaves_no_trace(running_dovecot: dovecot.Dovecot) -> None:
     client = running_dovecot.client("trace")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,10 @@ def test_every_function_is_indexed_and_can_be_invoked(tmp_path: Path) -> None:
         "heal",
         "incinerate",
         "watch",
+        "reconcile",
+        "erase",
+        "webhook",
+        "webhook_gave_up",
     }
     names |= {"api", "oauth", "pages"}
     assert set(result["functions"]) == names
@@ -96,4 +102,15 @@ def test_mailboxes_have_a_timer_function_each_up_to_the_cap(tmp_path: Path, coun
 def test_unreachable_storage_does_not_keep_the_app_from_starting(tmp_path: Path) -> None:
     dead = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:9/a;"
     result = _run(dead, tmp_path, "--index")
+    assert "sweep" in result["functions"]
+
+
+def test_storage_that_never_answers_does_not_keep_the_app_from_starting(tmp_path: Path) -> None:
+    """Azure ends a start after 30 s; a connection that is taken and left alone is the slowest way to fail."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/a"
+        hangs = f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint={address};"
+        began = time.monotonic()
+        result = _run(hangs, tmp_path, "--index")
+        assert time.monotonic() - began < 25
     assert "sweep" in result["functions"]

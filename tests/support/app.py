@@ -19,7 +19,9 @@ from shared.ports import NOBODY, NOTHING_FOUND, App, Finding, Watch
 from shared.servers.transcript import Recorder
 from shared.store.answers import TableAnswers
 from shared.store.desk import TableDesk
+from shared.store.forgetting import TableForgetting
 from shared.store.mailboxes import TableMailboxes
+from shared.store.people import TablePeople
 from shared.store.raw import Blobs, StoredRawMail
 from shared.store.schedule import TableSchedule
 from shared.store.secrets import TableSecrets
@@ -27,9 +29,11 @@ from shared.store.signins import TableSignIns
 from shared.store.tables import Tables
 from shared.store.tenants import TableTenants
 from shared.store.transcripts import TableTranscripts
+from shared.store.webhooks import TableWebhooks
 from tests.support.courier import MemoryCourier, MemoryPost
 from tests.support.mailserver import MemoryFolder, MemorySource
 from tests.support.memory import MemoryBlobs, MemoryQueues, MemoryTables
+from tests.support.receiver import MemoryReceiver
 
 NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 
@@ -57,6 +61,12 @@ class PlainWrapper:
     def unwrap(self, wrapped: bytes) -> bytes:
         return wrapped
 
+    def newest(self) -> str:
+        return ""
+
+    def version_of(self, wrapped: bytes) -> str:
+        return ""
+
 
 @dataclass
 class World:
@@ -69,6 +79,7 @@ class World:
     queues: MemoryQueues
     folders: dict[str, MemoryFolder] = field(default_factory=dict)
     posts: dict[str, MemoryPost] = field(default_factory=dict)
+    receiver: MemoryReceiver = field(default_factory=MemoryReceiver)
 
     def tenant(self, slug: str = "acme", role: str = "admin") -> tuple[str, str]:
         """A tenant with one API key: its tenant key, and the API key's text."""
@@ -139,14 +150,18 @@ def make_app(
     clock = Clock()
     folders: dict[str, MemoryFolder] = {}
     posts: dict[str, MemoryPost] = {}
+    receiver = MemoryReceiver()
     app = App(
         tenants=TableTenants(tables),
+        people=TablePeople(tables),
         mailboxes=TableMailboxes(tables),
         schedule=TableSchedule(tables),
         desk=TableDesk(tables, blobs),
         answers=TableAnswers(tables, blobs),
+        webhooks=TableWebhooks(tables),
         raw=StoredRawMail(blobs),
         secrets=TableSecrets(tables, wrapper or PlainWrapper()),
+        forgetting=TableForgetting(tables, blobs),
         queues=queues,
         now=clock,
         random=_numbered_bytes(itertools.count(1)),
@@ -157,6 +172,7 @@ def make_app(
             watch,
         ),
         courier=lambda mailbox, watch=NOBODY: MemoryCourier(posts.setdefault(mailbox.id, MemoryPost()), watch),
+        post=receiver,
         record=lambda: Recorder(clock),
         transcripts=TableTranscripts(tables),
         sign_ins=TableSignIns(tables),
@@ -167,7 +183,7 @@ def make_app(
         healthy=lambda: True,
         check_dkim=lambda raw: (),
     )
-    return World(app, clock, tables, blobs, queues, folders, posts)
+    return World(app, clock, tables, blobs, queues, folders, posts, receiver)
 
 
 class NoMicrosoft:

@@ -16,7 +16,7 @@ class MemoryPost:
 
     ``sent``: mail, sender, and who got it. ``closed_with``: at connecting; ``refuses_to_send``: in ``may_send``;
     ``refuses_mail``: in ``send``; ``dies_after_taking``: in ``send``, once the mail has been taken; ``leaves_with``: at
-    saying goodbye.
+    saying goodbye. ``logins``: how often somebody came.
     """
 
     sent: list[tuple[bytes, str, tuple[str, ...]]] = field(default_factory=list)
@@ -26,6 +26,7 @@ class MemoryPost:
     refuses_mail: BaseException | None = None
     dies_after_taking: BaseException | None = None
     leaves_with: InboundError | None = None
+    logins: int = 0
 
 
 class MemoryCourier:
@@ -36,6 +37,7 @@ class MemoryCourier:
         self._watch = watch
 
     def __enter__(self) -> Self:
+        self._post.logins += 1
         if self._post.closed_with:
             raise self._post.closed_with
         self._watch.step("login")

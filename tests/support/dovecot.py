@@ -113,7 +113,7 @@ class Dovecot:
         self._more = more + (f"\nimap_capability = {capability}" if capability else "")
         # Short, because the paths of its sockets may not be longer than 108 bytes.
         self._home = Path(tempfile.mkdtemp(prefix="dv", dir="/tmp"))
-        self.ports = Ports(*_free_ports(4))
+        self.ports = Ports(*free_ports(4))
         self.authority = trustme.CA()
         self._allow_plain = allow_plain
         self._process: subprocess.Popen[bytes] | None = None
@@ -122,6 +122,11 @@ class Dovecot:
     def ca_file(self) -> str:
         """The authority that its certificate is from."""
         return str(self._home / "ca.pem")
+
+    @property
+    def mail_folder(self) -> Path:
+        """Where each user's mail lies (maildir)."""
+        return self._home / "mail"
 
     def __enter__(self) -> Self:
         self._write_files()
@@ -190,7 +195,8 @@ class Dovecot:
         raise RuntimeError("Dovecot does not answer")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

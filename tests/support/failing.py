@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from shared.errors import StoreUnavailable
-from shared.model.doorbell import InboundBell, OutboundBell, PollBell
+from shared.model.doorbell import InboundBell, OutboundBell, PollBell, WebhookBell
 from shared.store.raw import Blobs
 from shared.store.tables import Operation, Row, Tables, Where
 from tests.support.memory import MemoryQueues
@@ -105,6 +105,9 @@ class FailingBlobs:
     def read(self, container: str, name: str) -> bytes | None:
         return self.fault.around(lambda: self.inner.read(container, name))
 
+    def names(self, container: str, prefix: str) -> Iterator[str]:
+        yield from self.fault.around(lambda: list(self.inner.names(container, prefix)))
+
 
 @dataclass
 class FailingQueues(MemoryQueues):
@@ -120,3 +123,6 @@ class FailingQueues(MemoryQueues):
 
     def ring_outbound(self, tenant: str, incident: int, note: int, delay: float = 0) -> None:
         self.fault.around(lambda: self.outbound.append(OutboundBell(tenant, incident, note).encode()))
+
+    def ring_webhook(self, tenant: str, event: str, delay: float = 0) -> None:
+        self.fault.around(lambda: self.webhooks.append(WebhookBell(tenant, event).encode()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -116,6 +116,16 @@ class MemorySource:
 
     def may_act(self) -> None:
         return None
+
+    def listing(self, since: datetime) -> Iterator[str]:
+        for uid, (_, received) in sorted(self._folder.mails.items()):
+            if received >= since:
+                yield self._arrival(uid).position
+
+    def look_up(self, positions: Sequence[str]) -> Iterator[Arrival]:
+        for uid in sorted(self._folder.mails):
+            if self._arrival(uid).position in positions:
+                yield self._arrival(uid)
 
     def put_off(self, arrival: Arrival) -> int:
         uid = int(arrival.position.rpartition(":")[2])

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from shared import trace
 from shared.errors import RowChanged
-from shared.model.doorbell import InboundBell, OutboundBell, PollBell
+from shared.model.doorbell import InboundBell, OutboundBell, PollBell, WebhookBell
 from shared.store.tables import Delete, Insert, Operation, Replace, Row, Where, check_limits
 
 
@@ -91,6 +92,10 @@ class MemoryBlobs:
         """See ``Blobs.delete``."""
         self.content.pop((container, name), None)
 
+    def names(self, container: str, prefix: str) -> Iterator[str]:
+        """See ``Blobs.names``."""
+        yield from sorted(name for place, name in self.content if place == container and name.startswith(prefix))
+
 
 @dataclass
 class MemoryQueues:
@@ -99,6 +104,7 @@ class MemoryQueues:
     inbound: deque[str] = field(default_factory=deque)
     polls: deque[str] = field(default_factory=deque)
     outbound: deque[str] = field(default_factory=deque)
+    webhooks: deque[str] = field(default_factory=deque)
 
     def ring_inbound(self, tenant: str, mailbox: str, id: str) -> None:
         """See ``ports.Queues.ring_inbound``."""
@@ -110,4 +116,8 @@ class MemoryQueues:
 
     def ring_outbound(self, tenant: str, incident: int, note: int, delay: float = 0) -> None:
         """See ``ports.Queues.ring_outbound``. A test hears a delayed bell when it wants to."""
-        self.outbound.append(OutboundBell(tenant, incident, note).encode())
+        self.outbound.append(OutboundBell(tenant, incident, note, trace.cause()).encode())
+
+    def ring_webhook(self, tenant: str, event: str, delay: float = 0) -> None:
+        """See ``ports.Queues.ring_webhook``. A test hears a delayed bell when it wants to."""
+        self.webhooks.append(WebhookBell(tenant, event, trace.cause()).encode())

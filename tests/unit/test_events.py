@@ -12,7 +12,7 @@ from pathlib import Path
 from shared.log import COUNTED, FIELDS
 
 ROOT = Path(__file__).parents[2]
-ADDED = {"trace", "span", *COUNTED}
+ADDED = {"trace", "span", "parent", *COUNTED}
 """What ``log.event`` adds itself; the README says so above the table."""
 
 

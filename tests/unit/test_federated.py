@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.config import ConfigError, read
+from shared.servers.cloud import Cloud
 
 STORAGE = {"AzureWebJobsStorage": "x"}
 
@@ -22,3 +23,16 @@ def test_what_cannot_be_read_names_the_setting(text: str) -> None:
 
 def test_without_the_setting_no_app_is_trusted() -> None:
     assert read(STORAGE).federated_apps == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("cloud", "audience"),
+    [
+        ("global", "api://AzureADTokenExchange"),
+        ("usgov", "api://AzureADTokenExchangeUSGov"),
+        ("dod", "api://AzureADTokenExchangeUSGov"),
+        ("china", "api://AzureADTokenExchangeChina"),
+    ],
+)
+def test_the_identity_proves_itself_to_an_app_as_each_cloud_wants_it(cloud: str, audience: str) -> None:
+    assert Cloud.of(cloud).exchange == audience

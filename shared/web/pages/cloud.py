@@ -12,7 +12,9 @@ from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from shared import log
 from shared.errors import Invalid, NotFound, NotSignedIn
+from shared.flows import tenant_settings
 from shared.flows import tenants as flow
 from shared.ports import ApiKey
 from shared.web import callers
@@ -47,7 +49,9 @@ def sign_in(request: Request, house: TheHouse, key: Text = "") -> Response:
     try:
         callers.check_cloud_key(request, house, key.strip()[:MAX_CREDENTIAL_CHARS])
     except NotSignedIn:
+        log.event("sign_in_refused", method="cloud", reason="wrong_key")
         return render.page(request, "cloud_signin.html", status=401, refused=True)
+    log.event("signed_in", method="cloud", role="cloud admin")
     response = RedirectResponse("/cloud", 303)
     callers.set_cookie(request, response, house.cloud_sessions.issue(), CLOUD)
     return response
@@ -164,7 +168,8 @@ def _overview(
 
 def _one(request: Request, house: House, tenant: str, status: int = 200, **values: Any) -> Response:
     found = flow.overview(house.app, flow.get(house.app, tenant))
-    shown = {**keys_shown(house.app, tenant), "last_admin": None, "done": "", **values}
+    kept = tenant_settings.days_kept(house.app, found.tenant)
+    shown = {**keys_shown(house.app, tenant), "last_admin": None, "done": "", "days_kept": kept, **values}
     return render.page(request, "cloud_tenant.html", status=status, tenant=found.tenant, found=found, **shown)
 
 

@@ -140,7 +140,7 @@ def _start(incident: Incident, after: int | None = None, note: int | None = None
 
 
 def _tag(request: Request, incident: Incident, sent: Mapping[int, Outbound]) -> str:
-    shown = [request.url.path, request.url.query, incident.version, render.VERSION]
+    shown = [request.url.path, request.url.query, incident.version, render.VERSION, render.language_of(request)]
     shown += [f"{seq}:{outbound.version}" for seq, outbound in sorted(sent.items())]
     return f'"{hashlib.sha256(chr(10).join(shown).encode()).hexdigest()[:32]}"'
 

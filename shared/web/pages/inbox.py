@@ -22,6 +22,9 @@ from shared.web.shapes.lists import IncidentQuery
 
 router = APIRouter()
 
+MOST_SHOWN = 3
+"""Mailboxes that are shown one by one. Of more, those that want nothing are folded away: people came for incidents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -37,6 +40,11 @@ class Shown:
     blocks_everyone: bool
     held: int
 
+    @property
+    def wants_somebody(self) -> bool:
+        """Whether a person has to look at it."""
+        return self.state in ("failing", "paused") or self.blocks_everyone or self.held > 0
+
 
 @router.get("/")
 def inbox(request: Request, app: TheApp, caller: Member, query: Annotated[IncidentQuery, Query()]) -> Response:
@@ -46,6 +54,8 @@ def inbox(request: Request, app: TheApp, caller: Member, query: Annotated[Incide
     chosen = _chosen(query)
     with_mailboxes = not chosen and not query.after
     held = standing.held(app, caller.tenant, mailboxes) if with_mailboxes else {}
+    shown = [_shown(app, mailbox, held.get(mailbox.id, 0)) for mailbox in mailboxes] if with_mailboxes else []
+    folds = len(shown) > MOST_SHOWN
     return render.page(
         request,
         "inbox.html",
@@ -61,7 +71,9 @@ def inbox(request: Request, app: TheApp, caller: Member, query: Annotated[Incide
         statuses=tuple(Status),
         groups=_offered({mailbox.settings.group for mailbox in mailboxes}, query.group),
         ids=_offered({mailbox.id for mailbox in mailboxes}, query.mailbox),
-        mailboxes=[_shown(app, mailbox, held.get(mailbox.id, 0)) for mailbox in mailboxes] if with_mailboxes else [],
+        mailboxes=shown,
+        unfolded=[one for one in shown if one.wants_somebody or not folds],
+        folded=[one for one in shown if folds and not one.wants_somebody],
         most_held=standing.MOST_HELD,
     )
 

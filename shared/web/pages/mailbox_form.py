@@ -15,7 +15,7 @@ from shared.flows.probe import ProbeReport
 from shared.mail.address import parse_address
 from shared.mail.writing import template
 from shared.model.discovery import Discovery
-from shared.model.mailbox import DEFAULT_PORTS, MAILBOX_ID, OUTGOING_PORTS, Mailbox, Outgoing, Settings
+from shared.model.mailbox import DEFAULT_PORTS, MAILBOX_ID, OUTGOING_PORTS, RESERVED_ID, Mailbox, Outgoing, Settings
 from shared.web.drafts import Form
 from shared.web.shapes.mailbox import MailboxIn, etag
 
@@ -175,7 +175,7 @@ def id_for(address: str, taken: frozenset[str]) -> str:
     parsed = parse_address(address)
     local = parsed.address.partition("@")[0].lower() if parsed else ""
     id = re.sub(r"[^a-z0-9]+", "-", local[:60]).strip("-")
-    if not MAILBOX_ID.fullmatch(id) or id == "new":
+    if not MAILBOX_ID.fullmatch(id) or id == RESERVED_ID:
         return ""
     return next((one for one in (id, *(f"{id}-{count}" for count in range(2, 10))) if one not in taken), "")
 
@@ -185,10 +185,8 @@ def differing(theirs: Values, mine: Values) -> dict[str, str]:
     return {name: value for name, value in with_usual_ports(theirs).items() if value != mine[name]}
 
 
-def wrong_id(id: str) -> Invalid:
+def wrong_id() -> Invalid:
     """An id that cannot be."""
-    if id == "new":
-        return Invalid([("id", "This word is taken by the page itself. Choose another one.")])
     return Invalid([("id", "Use 1 to 63 small letters, digits and inner hyphens, such as support or sales-emea.")])
 
 

@@ -18,7 +18,7 @@ from shared.flows.probe import probe
 from shared.flows.tenants import Caller
 from shared.mail.writing import template
 from shared.model.discovery import Discovery
-from shared.model.mailbox import DEFAULT_PORTS, MAILBOX_ID, OUTGOING_PORTS, Mailbox
+from shared.model.mailbox import DEFAULT_PORTS, MAILBOX_ID, OUTGOING_PORTS, RESERVED_ID, Mailbox
 from shared.model.schedule import Slot
 from shared.ports import App
 from shared.web.callers import Admin, Member, TheApp, count_discovery, count_probe
@@ -153,7 +153,7 @@ def _discovered(app: App, caller: Caller, sheet: Sheet) -> Sheet:
 def _tested(request: Request, app: App, caller: Caller, form: Form, sheet: Sheet) -> Response:
     body = mailbox_form.settings(sheet.values, mailbox_form.secrets(form), sheet.stored)
     # A test stores nothing, so a mailbox that has no id yet needs none.
-    id = sheet.id if sheet.stored else "new"
+    id = sheet.id if sheet.stored else RESERVED_ID
     tested = flow.draft(app, caller.tenant, id, body.settings(), body.secrets())
     count_probe(request, caller)
     if NDJSON in request.headers.get("accept", ""):
@@ -164,8 +164,8 @@ def _tested(request: Request, app: App, caller: Caller, form: Form, sheet: Sheet
 def _saved(app: App, caller: Caller, form: Form, sheet: Sheet) -> Response:
     body = mailbox_form.settings(sheet.values, mailbox_form.secrets(form), sheet.stored)
     id = sheet.id or mailbox_form.id_for(sheet.values["email"] or sheet.values["username"], _taken(app, caller))
-    if sheet.stored is None and (id == "new" or not MAILBOX_ID.fullmatch(id)):
-        raise mailbox_form.wrong_id(id)
+    if not MAILBOX_ID.fullmatch(id):
+        raise mailbox_form.wrong_id()
     # Empty: there must be none yet, decided by the store.
     version = version_read(app, caller.tenant, id, form.value("seen") or '""') if sheet.stored else ""
     flow.save(app, caller.tenant, id, body.settings(), body.secrets(), version)

@@ -1,4 +1,5 @@
-"""To Microsoft's sign-in and back: ``/oauth/start`` and ``/oauth/callback``.
+"""To Microsoft's sign-in and back: ``/oauth/start`` for a mailbox, ``/oauth/callback`` for it and for people who sign
+in to the pages (``signin``).
 
 Neither takes an address to go to afterwards: there is nothing to redirect elsewhere.
 """
@@ -10,15 +11,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.errors import Conflict, NotAllowed
-from shared.flows import signin
+from shared.flows import person_signin, signin
+from shared.flows.tenants import Caller
 from shared.model.mailbox import MAILBOX_ID
+from shared.ports import App
 from shared.web import callers
-from shared.web.callers import Admin, TheApp
+from shared.web.callers import Admin, TheApp, TheHouse
 from shared.web.pages import render
+from shared.web.pages.signin import CALLBACK, come_back
 
 router = APIRouter()
-
-CALLBACK = "/oauth/callback"
 
 _REFUSED = {
     "access_denied": ("The sign-in was cancelled. Nothing changed.", "Begin again when you are ready."),
@@ -43,8 +45,14 @@ def start(request: Request, app: TheApp, caller: Admin, mailbox: str = "") -> Re
 
 
 @router.get(CALLBACK)
-def callback(request: Request, app: TheApp, caller: Admin) -> Response:
+def callback(request: Request, house: TheHouse) -> Response:
     """Microsoft sent the browser back, with a code or with a reason why not."""
+    if request.query_params.get("state", "").startswith(person_signin.STATE):
+        return come_back(request, house)
+    return _for_mailbox(request, house.app, callers.admin_of(request))
+
+
+def _for_mailbox(request: Request, app: App, caller: Caller) -> Response:
     params = {name: value for name, value in request.query_params.items() if len(value) < 10_000}
     if "error" in params:
         signin.end(app, caller, params.get("state", ""))

@@ -75,4 +75,4 @@ def known(id: str) -> str:
 
 def who(caller: Caller) -> str:
     """Who did it, as the trace says."""
-    return f"{caller.role} key {caller.key_id}"
+    return f"{caller.role} {caller.name}" if caller.is_person else f"{caller.role} key {caller.key_id}"

@@ -51,7 +51,11 @@ Filter = Annotated[
 ]
 
 
-_PLACES = {"incident": re.compile(r"[0-9]{15}:[0-9]{10}"), "mail": re.compile(r"[0-9]{15}:[0-9a-f]{32}")}
+_PLACES = {
+    "incident": re.compile(r"[0-9]{15}:[0-9]{10}"),
+    "mail": re.compile(r"[0-9]{15}:[0-9a-f]{32}"),
+    "delivery": re.compile(r"[0-9]{15}-evt_[0-9a-f]{32}-[0-9]{2}"),
+}
 """What ``next`` looks like: a time and a number, or an id. Any other text would sort somewhere, and show a list that
 nobody asked for."""
 
@@ -64,6 +68,10 @@ def _mail_place(text: str) -> str:
     return _place(text, "mail")
 
 
+def _delivery_place(text: str) -> str:
+    return _place(text, "delivery")
+
+
 def _place(text: str, kind: str) -> str:
     if text and not _PLACES[kind].fullmatch(text):
         raise PydanticCustomError(
@@ -74,6 +82,7 @@ def _place(text: str, kind: str) -> str:
 
 IncidentPlace = Annotated[str, AfterValidator(_incident_place)]
 MailPlace = Annotated[str, AfterValidator(_mail_place)]
+DeliveryPlace = Annotated[str, AfterValidator(_delivery_place)]
 
 
 class Paging(BaseModel):
@@ -103,6 +112,12 @@ class MailQuery(Paging):
     outcome: Annotated[Outcome | None, BeforeValidator(none_if_empty)] = None
     reason: Filter = None
     mailbox: Filter = None
+
+
+class DeliveryQuery(Paging):
+    """Which deliveries of a webhook."""
+
+    after: DeliveryPlace = ""
 
 
 class NotesQuery(BaseModel):

@@ -20,6 +20,8 @@ from tests.support.microsoft.wire import Reply, Request, as_json, entra_error
 GRAPH = "https://graph.microsoft.com"
 OUTLOOK = "https://outlook.office365.com"
 TOKEN_MINUTES = 60
+EVERYBODY = "organizations"
+"""The authority of all work accounts: whoever signs in there comes from a tenant of their own."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 
@@ -47,10 +49,13 @@ class App:
 
 @dataclass
 class Person:
-    """An account."""
+    """An account. ``roles``: app roles of an app that has them; ``idp``: who vouches for a guest."""
 
     username: str
     oid: str
+    name: str = ""
+    roles: list[str] = field(default_factory=list)
+    idp: str = ""
 
 
 @dataclass
@@ -112,6 +117,13 @@ class Entra:
         tenant.apps[app.client_id] = app
         return app
 
+    def add_app_for_everybody(self, secret: str, redirect_uri: str) -> App:
+        """A registration for accounts of any organisation, as the page's own sign-in has one."""
+        everybody = self.tenants.setdefault(EVERYBODY, Tenant(EVERYBODY, ""))
+        app = self.add_app(everybody, secret)
+        app.redirect_uris.add(redirect_uri)
+        return app
+
     def add_person(self, tenant: Tenant, username: str) -> Person:
         person = Person(username, f"{secrets.token_hex(4)}-3333-4333-8333-{secrets.token_hex(6)}")
         tenant.people[username.lower()] = person
@@ -146,9 +158,10 @@ class Entra:
 
     def _discovery(self, request: Request, tenant: Tenant) -> Reply:
         root = f"{self.base}/{tenant.id}"
+        issuer = f"{self.base}/{{tenantid}}/v2.0" if tenant.id == EVERYBODY else self._issuer(tenant)
         return as_json(
             {
-                "issuer": self._issuer(tenant),
+                "issuer": issuer,
                 "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
                 "token_endpoint": f"{root}/oauth2/v2.0/token",
                 "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
@@ -181,6 +194,7 @@ class Entra:
         if self.signs_in is None:
             text = "AADSTS65004: User declined to consent to access the app."
             return {"error": "access_denied", "error_subcode": "cancel", "error_description": text}
+        tenant = self._home(self.signs_in.lower()) if tenant.id == EVERYBODY else tenant
         person = tenant.people[self.signs_in.lower()]
         scopes = query["scope"].split()
         code = secrets.token_urlsafe(32)
@@ -189,6 +203,9 @@ class Entra:
         self._codes[code] = grant
         app.delegated |= {_permission(scope) for scope in scopes}
         return {"code": code, "session_state": secrets.token_hex(8)}
+
+    def _home(self, username: str) -> Tenant:
+        return next(one for one in self.tenants.values() if username in one.people)
 
     def _back(self, query: dict[str, str], answer: dict[str, str]) -> Reply:
         url = f"{query['redirect_uri']}?{urlencode({**answer, 'state': query.get('state', '')})}"
@@ -281,7 +298,7 @@ class Entra:
             return entra_error(400, "invalid_grant", 501481, "The Code_Verifier does not match.")
         if form.get("redirect_uri") != grant.redirect_uri:
             return entra_error(400, "invalid_grant", 500112, "The reply address does not match.")
-        if (grant.tenant, grant.client_id) != (tenant.id, app.client_id):
+        if grant.client_id != app.client_id or tenant.id not in (grant.tenant, EVERYBODY):
             return entra_error(400, "invalid_grant", 700005, "Provided Authorization Code is for another tenant.")
         return self._delegated(grant, grant.scopes, tenant, app, form)
 
@@ -301,6 +318,8 @@ class Entra:
             text = f"The user or administrator has not consented to use the application for {sorted(missing)}."
             return entra_error(400, "invalid_grant", 65001, text, "consent_required")
         audiences = {scope.rpartition("/")[0] for scope in scopes if "://" in scope}
+        if not audiences:
+            audiences = {GRAPH}  # who signs in and wants nothing else may ask Graph who they are
         if len(audiences) != 1:
             return entra_error(400, "invalid_request", 28000, "Scopes of more than one resource.")
         audience = audiences.pop()
@@ -318,7 +337,7 @@ class Entra:
             self._refresh[refresh] = grant
             answer["refresh_token"] = refresh
         if "openid" in scopes:
-            answer["id_token"] = self._id_token(grant, tenant, app)
+            answer["id_token"] = self._id_token(grant, self.tenants[grant.tenant], app)
         if form.get("client_info") == "1":
             info = json.dumps({"uid": person.oid, "utid": tenant.id}).encode()
             answer["client_info"] = base64.urlsafe_b64encode(info).rstrip(b"=").decode()
@@ -337,6 +356,9 @@ class Entra:
             "preferred_username": grant.person.username,
             "nonce": grant.nonce,
         }
+        person = grant.person
+        more = {"name": person.name, "roles": person.roles, "idp": person.idp}
+        claims |= {name: value for name, value in more.items() if value}
         return jwt.encode(claims, self._key, algorithm="HS256")
 
 

@@ -15,7 +15,7 @@ from shared.mail.writing.outgoing import FIRST_REFERENCES, LAST_REFERENCES
 from shared.model.doorbell import OutboundBell
 from shared.model.incident import NoteKind, Status
 from tests.support.app import World
-from tests.support.mailclients import Quote, gmail, outlook, reply
+from tests.support.mailclients import Quote, apple, gmail, iphone, outlook, reply, samsung
 from tests.support.mails import mail
 from tests.unit.flows.given import ANN, BOB, Desk, vacation
 
@@ -65,18 +65,40 @@ LOSSES: dict[int, dict[str, Any]] = {
 """In round 4 only the subject's tag is left, in round 7 only the quoted reference."""
 
 
-@pytest.mark.parametrize("formats", [(gmail, outlook), (outlook, gmail), (gmail, gmail), (outlook, outlook)])
+NO_IDS: dict[str, Any] = {"keeps_headers": False}
+OUTLOOK = {**NO_IDS, "Thread_Topic": "Printer on fire", "Thread_Index": "AQHbOBKx9E2vVf4cT0+Qm1k3bq2hZLK1u5sg"}
+"""As Outlook for Windows writes through an old Exchange: its own thread, and no ids that anybody else knows."""
+
+PROGRAMS: dict[str, tuple[Quote, dict[str, Any]]] = {
+    "Gmail": (gmail, {}),
+    "Outlook": (outlook, {}),
+    "Outlook with Thread-Index alone": (outlook, OUTLOOK),
+    "Apple Mail": (apple, {}),
+    "iPhone": (iphone, {}),
+    "Samsung": (samsung, NO_IDS),
+}
+PAIRS = [
+    *(("Gmail", other) for other in PROGRAMS),
+    *((one, "Gmail") for one in PROGRAMS if one != "Gmail"),
+    ("Outlook", "Outlook"),
+    ("Outlook with Thread-Index alone", "Samsung"),
+    ("Apple Mail", "iPhone"),
+    ("iPhone", "Outlook with Thread-Index alone"),
+]
+
+
+@pytest.mark.parametrize("programs", PAIRS, ids=" and ".join)
 def test_ten_rounds_between_two_mail_programs_stay_one_incident_and_show_only_new_words(
-    talk: Talk, formats: tuple[Quote, Quote]
+    talk: Talk, programs: tuple[str, str]
 ) -> None:
     talk.receive(QUESTION)
     for round_ in range(1, 11):
         ours = talk.answers(f"Round {round_}: please try this.\n\nKim")
         assert parse(ours).subject == "Re: Printer on fire [INC-000001]"
         assert len(parse(ours).references) <= FIRST_REFERENCES + LAST_REFERENCES
-        sender, quote = ((ANN, formats[0]), (BOB, formats[1]))[round_ % 2]
+        sender, (quote, headers) = ((ANN, PROGRAMS[programs[0]]), (BOB, PROGRAMS[programs[1]]))[round_ % 2]
         words = f"I tried number {round_}, and it still burns.\n\nYours"
-        row = talk.receive(reply(ours, quote, sender, words, **LOSSES.get(round_, {})))
+        row = talk.receive(reply(ours, quote, sender, words, **{**headers, **LOSSES.get(round_, {})}))
         assert (row.incident, row.note) == (1, 2 * round_ + 1), row.reason
         assert talk.last().body.text == words
         assert f"Round {round_}: please try this." in talk.last().body.quoted

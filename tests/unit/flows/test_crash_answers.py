@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import Conflict, LoginRefused, NotSent, StoreError, Throttled, Unreachable
+from shared.errors import CertificateRefused, Conflict, NotSent, StoreError, Throttled, Unreachable
 from shared.flows import reply, send, upkeep
 from shared.flows.reply import Draft, File
 from shared.mail.message import parse
@@ -335,15 +335,15 @@ def test_wrong_settings_are_tried_three_times_only() -> None:
         return replace(app, courier=courier)
 
     scene = Scene(broken=counted)
-    scene.post.closed_with = LoginRefused("Wrong password.", "Correct it.")
+    scene.post.closed_with = CertificateRefused("Of another name.", "Correct it.")
     scene.press()
     for _ in range(30):
         scene.hear()
         scene.world.clock.advance(minutes=10)
         upkeep.rescue(scene.world.app)
     (one,) = scene.mails()
-    assert (one.state, len(log_ins)) == (SendState.FAILED, 3)
-    assert "Wrong password." in one.said
+    assert (one.state, len(log_ins), one.attempts) == (SendState.FAILED, 3, 3)
+    assert "Of another name." in one.said
 
 
 # ── the tests can fail ────────────────────────────────────────────────────────────────────────────────────────────

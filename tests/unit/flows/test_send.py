@@ -11,6 +11,7 @@ import pytest
 from shared.errors import Invalid, NotSent, StoreUnavailable
 from shared.flows import reply, send
 from shared.flows.reply import MAX_FILES_BYTES, Draft, File
+from shared.mail.address import Address
 from shared.mail.message import parse
 from shared.model.doorbell import OutboundBell
 from shared.model.incident import NoteKind
@@ -87,6 +88,29 @@ def test_one_odd_address_does_not_stop_an_answer_to_the_others(talk: Talk) -> No
     write(talk)
     talk.send_all()
     assert (at(talk).state, sent(talk)) == (SendState.SENT, [("ann@example.com", "bob@example.net")])
+
+
+def test_one_address_that_the_server_cannot_carry_does_not_stop_an_answer_to_the_others(talk: Talk) -> None:
+    """Its headers name everybody, so without SMTPUTF8 the whole mail is refused: the second try names the others."""
+    talk.change(1, participants=(*talk.incident().participants, Address("", "jörg@example.net")))
+    talk.world.posts["support"].refuses_mail = NotSent("It has no SMTPUTF8.", permanent=True, status="5.6.7")
+    write(talk)
+    talk.send_all()
+    assert (at(talk).state, sent(talk)) == (SendState.QUEUED, [])
+    talk.world.posts["support"].refuses_mail = None
+    talk.world.clock.advance(minutes=5)
+    send.rescue(talk.world.app, talk.tenant)
+    (raw,) = talk.send_all()
+    assert (at(talk).state, sent(talk)) == (SendState.SENT, [("ann@example.com", "bob@example.net")])
+    assert raw.isascii()
+    assert at(talk).said == "jörg@example.net did not get it: 5.6.7 It has no SMTPUTF8."
+
+
+def test_when_nobody_else_is_left_it_has_failed(talk: Talk) -> None:
+    talk.world.posts["support"].refuses_mail = NotSent("It has no SMTPUTF8.", permanent=True, status="5.6.7")
+    write(talk, to=("jörg@example.net",))
+    talk.send_all()
+    assert (at(talk).state, at(talk).attempts) == (SendState.FAILED, 1)
 
 
 def test_a_reporter_without_an_address_is_said_to_have_none(talk: Talk) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import logging
 import re
 from typing import Any
 
@@ -284,3 +286,29 @@ def test_names_hold_no_control_characters(world: World, name: str) -> None:
 @pytest.mark.parametrize("name", ["Müller & Söhne", "株式会社", "شركة", "👩‍🚒 Fire desk", 'O\'Neil "Bob" <x>', "a  b"])
 def test_any_other_name_is_taken_as_it_is(world: World, name: str) -> None:
     assert tenants.put(world.app, "acme", name)[0].name == name
+
+
+def test_the_log_tells_what_became_of_tenants_and_keys(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "inbound")
+    tenants.put(world.app, "acme", "Acme Secretly Ltd")
+    tenants.put(world.app, "acme", "Acme Secretly Ltd")
+    one, text = tenants.make_key(world.app, "acme", "admin", "Anna's laptop")
+    tenants.make_key(world.app, "acme", "admin", "again", once="me\n1")
+    tenants.make_key(world.app, "acme", "admin", "again", once="me\n1")
+    tenants.revoke(world.app, "acme", one.id)
+    tenants.switch(world.app, "acme", True)
+    tenants.switch(world.app, "acme", True)
+    tenants.switch(world.app, "acme", False)
+    tenants.delete(world.app, "acme", "acme")
+    told = [json.loads(record.getMessage()) for record in caplog.records]
+    seen = [(line["event"], line.get("state", line.get("role"))) for line in told if line["event"] in EVENTS]
+    assert seen == [
+        *(("tenant_changed", "made"), ("tenant_changed", "named"), ("key_made", "admin"), ("key_made", "admin")),
+        *(("key_revoked", "admin"), ("tenant_changed", "disabled"), ("tenant_changed", "enabled")),
+        *(("tenant_changed", "disabled"), ("tenant_changed", "deleted")),
+    ]
+    for private in ("Secretly", "Anna", text.split("_", 3)[3]):
+        assert private not in caplog.text
+
+
+EVENTS = ("tenant_changed", "key_made", "key_revoked")

@@ -236,3 +236,40 @@ def test_a_watch_that_is_over_says_how_many_mailboxes_it_saw(hours: Hours, caplo
     hours.world.mailbox(other, "sales")
     watch.watch(hours.world.app, None)
     assert json.loads(caplog.messages[-1]) == {"event": "watched", "count": 2, "seconds": 0.0}
+
+
+def test_the_first_poll_of_a_mailbox_that_was_silent_tells_that_it_is_back(
+    hours: Hours, caplog: pytest.LogCaptureFixture
+) -> None:
+    hours.world.mailbox(hours.tenant)
+    hours.poll()
+    assert names(hours.pass_(5)) == ["mailbox_silent"]
+    caplog.clear()
+    for _ in range(3):
+        hours.poll()
+        hours.world.clock.advance(minutes=2)
+    (back,) = [one for one in map(json.loads, caplog.messages) if one["event"] == "mailbox_recovered"]
+    assert (back["state"], round(back["seconds"]), back["attempts"]) == ("silent", 5 * 3600, 0)
+
+
+def test_a_mailbox_that_gets_no_mail_for_unusually_long_is_told_once_and_so_is_its_end(hours: Hours) -> None:
+    hours.world.mailbox(hours.tenant)
+
+    def mails(days: int) -> Told:
+        told: Told = []
+        for _ in range(days * 24):
+            hours.world.clock.advance(hours=1)
+            if hours.world.clock.now.hour == 9:
+                hours.world.folders["support"].deliver(mail(message_id=None), hours.world.clock.now)
+            hours.poll()
+            hours.world.convert_all()
+            told += hours.look()
+        return told
+
+    assert names(mails(20)) == []
+    (told,) = hours.pass_(24 * 12, hours.poll)
+    assert told["event"] == "mailbox_quiet"
+    assert 3 * 86400 < told["seconds"] <= 4.1 * 86400
+    (told,) = mails(3)
+    assert told["event"] == "mailbox_heard"
+    assert told["seconds"] > 11 * 86400

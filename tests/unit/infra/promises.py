@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ READ_BY_THE_PLATFORM = {
     "PYTHON_THREADPOOL_THREAD_COUNT": "the Python worker",
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "the host",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the host",
+    "OTEL_EXPORTER_OTLP_HEADERS": "the exporter of OpenTelemetry",
 }
 LEFT_OUT = {
     "AzureWebJobsStorage": "a connection string holds a key; there are none",
@@ -112,6 +114,7 @@ class Asked(Mapping[str, str]):
         return len(self._values)
 
 
+@functools.cache
 def settings_read_by_the_code() -> set[str]:
     """What ``config.read`` asks for, with an account's name and with three addresses."""
     names: set[str] = set()
@@ -140,6 +143,7 @@ def _settings(template: Template) -> Iterator[str]:
         yield f"{template.path}: the settings are not applied"
 
 
+@functools.cache
 def queues_of_the_functions() -> set[str]:
     """The queues that trigger a function."""
     return {

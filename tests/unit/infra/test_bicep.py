@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.unit.infra import bicep, promises, sources, typecheck, wiring
+from tests.unit.infra import audit, bicep, promises, sources, typecheck, wiring
 
 SOURCES = sources.read()
 TEMPLATES = wiring.templates(SOURCES)
@@ -28,6 +28,10 @@ def test_modules_parameters_outputs_and_queries_fit_together() -> None:
 
 def test_settings_storage_roles_names_and_tags_are_what_code_and_auditors_expect() -> None:
     assert promises.problems(SOURCES) == []
+
+
+def test_an_auditor_finds_alerts_logs_networks_and_rights_as_they_must_be() -> None:
+    assert audit.problems(SOURCES) == []
 
 
 def test_the_checks_looked_at_every_file_and_at_every_kind_of_resource() -> None:

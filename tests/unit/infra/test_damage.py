@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.infra import bicep, promises, sources, typecheck, wiring
+from tests.unit.infra import audit, bicep, promises, sources, typecheck, wiring
 
 SOURCES = sources.read()
 APP, STORAGE, VAULT = "modules/app.bicep", "modules/storage.bicep", "modules/vault.bicep"
@@ -14,7 +14,8 @@ ADMIN_ROLE = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 
 
 def problems(texts: sources.Sources) -> list[str]:
-    found = [*wiring.problems(texts), *promises.problems(texts)]
+    """What the checks say that know what is right; the inventory, which only knows what was, is left out."""
+    found = [*wiring.problems(texts), *promises.problems(texts), *audit.problems(texts)]
     for template in wiring.templates(texts).values():
         found += [*bicep.syntax_errors(template), *typecheck.problems(template)]
     return found
@@ -98,6 +99,46 @@ MISTAKES = [
     (MONITORING, "  scope: insights\n", "  scope: workspace\n", "role 3913510d"),
     (VAULT, "items(keyRoles)", "items(vaultRoles)", "role e147488a"),
     (DEPLOYER, "  '974c5e8b-45b9-4653-ba55-5f855dd0fb88' // Storage Queue Data Contributor\n", "", "what may be given"),
+    (MONITORING, "DisableLocalAuth: true", "DisableLocalAuths: true", "no property 'DisableLocalAuths'"),
+    (
+        MAIN,
+        "principalId: identity.outputs.principalId\n  }\n}\n\nmodule storage",
+        "principalId: names.identity\n  }\n}\n\nmodule storage",
+        "gives its roles to names.identity",
+    ),
+    (STORAGE, "scope: account\n", "scope: blobService\n", "role b7e6dc6d"),
+    # names that nobody declared
+    (APP, "serverFarmId: plan.id", "serverFarmId: farm.id", "nothing is called 'farm'"),
+    (NETWORK, "parent: zones[i]", "parent: zones[j]", "nothing is called 'j'"),
+    (MAIN, "retentionDays: logRetentionDays", "retentionDays: logDays", "nothing is called 'logDays'"),
+    # what else must be there
+    (ALERTS, "actions: { actionGroups: [actionGroup.id] }", "actions: { actionGroups: [] }", "tells nobody"),
+    (ALERTS, "/api/health'", "/health'", "/api/health"),
+    (ALERTS, "    enabled: true\n    scopes", "    enabled: false\n    scopes", "enabled must be true"),
+    (VAULT, "keyOps: ['wrapKey', 'unwrapKey']", "keyOps: ['wrapKey', 'unwrapKey', 'sign']", "keyOps must be"),
+    (VAULT, "defaultAction: isPrivate ? 'Deny' : 'Allow'", "defaultAction: 'Allow'", "defaultAction"),
+    (
+        STORAGE,
+        "publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'",
+        "publicNetworkAccess: 'Enabled'",
+        "publicNetworkAccess",
+    ),
+    (NETWORK, "          natGateway: { id: gateway.id }\n", "", "no way out"),
+    (NETWORK, "registrationEnabled: false", "registrationEnabled: true", "registrationEnabled must be false"),
+    (MONITORING, "    workspaceCapping: { dailyQuotaGb: dailyCapGb }\n", "", "no daily cap"),
+    (APP, "siteConfig: { minTlsVersion: '1.2' }", "siteConfig: { minTlsVersion: '1.0' }", "minTlsVersion"),
+    (APP, "    keyVaultReferenceIdentity: identityId\n", "", "keyVaultReferenceIdentity"),
+    (
+        APP,
+        "  scope: app\n  properties: {\n    workspaceId: workspaceId\n",
+        "  scope: plan\n  properties: {\n    workspaceId: workspaceId\n",
+        "no diagnostics",
+    ),
+    (STORAGE, "  scope: queueService\n", "  scope: tableService\n", "no diagnostics"),
+    (VAULT, "category: 'AuditEvent', enabled: true", "category: 'AuditEvent', enabled: false", "AuditEvent"),
+    (DEPLOYER, ":environment:${environmentName}'", ":ref:refs/heads/main'", "trusts more than the environment"),
+    (DEPLOYER, "audiences: [tokenAudience]", "audiences: ['api://other']", "audience"),
+    (DEPLOYER, "    condition: limit\n", "", "gives any role"),
     # no keys, no surprises
     (STORAGE, "allowSharedKeyAccess: false", "allowSharedKeyAccess: true", "allowSharedKeyAccess must be false"),
     (STORAGE, "    allowBlobPublicAccess: false\n", "", "allowBlobPublicAccess must be false"),

@@ -34,7 +34,7 @@ def emitted() -> dict[str, set[str]]:
                     first = node.args[0]
                     if isinstance(first, ast.Constant):
                         fields = {one.arg for one in node.keywords if one.arg}
-                        found[str(first.value)] |= fields | set(log.COUNTED)
+                        found[str(first.value)] |= fields | set(log.COUNTED) | {"trace", "span", "parent"}
     return found
 
 
@@ -85,6 +85,18 @@ def test_queries_ask_for_what_the_code_says() -> None:
     assert problems(QUERIES) == []
 
 
+def test_a_mailbox_polled_once_a_day_is_told_silent_by_the_watch_as_two_days_of_events_cannot() -> None:
+    query = QUERIES["modules/queries/mailbox-silent.kql"]
+    assert strings_compared("event", query) == {"polled", "poll_failed", "mailbox_silent"}
+
+
+def test_a_parameter_that_a_query_of_the_workbook_asks_for_is_one_that_it_has() -> None:
+    workbook = sources.read()["modules/workbook.bicep"]
+    asked = {name for text in QUERIES.values() for name in re.findall(r'"\{(\w+)\}"', text)}
+    assert asked == {"Mail"}
+    assert all(f"name: '{name}'" in workbook for name in asked)
+
+
 def test_nothing_is_awaited_that_is_there() -> None:
     assert AWAITED.keys() & emitted().keys() == set()
 
@@ -127,6 +139,6 @@ def test_every_alert_of_the_runbook_is_there() -> None:
     rules = set(re.findall(r"name: '([a-z-]+)'\n    title", sources.read()["modules/alerts.bicep"]))
     assert rules == {
         *("mailbox-silent", "mailbox-failing", "queue-age", "poison", "held-rising", "sweep-not-running"),
-        *("secret-expiring", "damage", "health"),
+        *("secret-expiring", "damage", "health", "unaccounted"),
     }
     assert wiring.problems(sources.read()) == []

@@ -14,6 +14,7 @@ from shared.model import schedule
 from shared.model.schedule import Slot
 from shared.servers.cloud import Cloud
 from shared.web.app import build
+from tests.bench.prices import EAST_US_2
 from tests.support.app import NOON, World, make_app
 from tests.unit.infra import workflows
 from tests.unit.infra.workflows import ACTIONS, MAIN, ROOT, WORKFLOWS
@@ -22,9 +23,6 @@ from tests.unit.web.house import make_house
 README = (ROOT / "infra" / "README.md").read_text()
 TEXT = " ".join(README.split())
 MODULES = ROOT / "infra" / "modules"
-
-POLLED_AT_ONCE = 6
-MINUTES_OF_A_MONTH = 30 * 24 * 60
 
 
 def rows(after: str) -> list[list[str]]:
@@ -79,7 +77,7 @@ def test_endpoints_that_it_names_exist() -> None:
         return re.sub(r"{\w+}|/support\b|/acme\b", lambda one: "/{}" if one.group().startswith("/") else "{}", path)
 
     paths = {plain(path) for path in build(make_app().app, "").openapi()["paths"]}
-    named = {plain(path) for path in re.findall(r"(/api/[\w/{}]+\w}?)", README)}
+    named = {plain(path) for path in re.findall(r"(/api/[\w/{}-]+\w}?)", README)}
     assert len(named) > 6
     assert named <= paths
 
@@ -152,25 +150,18 @@ def test_the_sweep_takes_over_a_timer_that_was_disabled_as_soon_as_it_says() -> 
     assert schedule.is_left_behind(slot, NOON + limit + second)
 
 
-def test_the_cost_table_is_its_formula() -> None:
-    for mailboxes, timers, *counted in rows("| mailboxes | `dedicatedTimers`"):
-        n = number(mailboxes)
-        d = min(n, int(timers.partition(" ")[0].strip("`")))
-        polls = MINUTES_OF_A_MONTH // 2
-        at_once = max(1, min(POLLED_AT_ONCE, (n - d) / 2))
-        seconds = polls * d + polls * (n - d) / at_once + MINUTES_OF_A_MONTH + MINUTES_OF_A_MONTH // 2
-        executions = polls * n + MINUTES_OF_A_MONTH + MINUTES_OF_A_MONTH // 2
-        assert [number(one) for one in counted] == [executions, round(0.5 * seconds), round(2 * seconds)]
+def test_what_is_said_of_an_instance_that_is_always_ready_is_its_price_times_a_month() -> None:
+    gb, seconds, price, dollars = re.findall(r"(\d+) GB × ([\d,]+) s × \$([\d.]+) = \$(\d+)", TEXT)[0]
+    assert number(seconds) == 30 * 24 * 3600
+    assert float(price) == EAST_US_2["ready_gb_seconds"].each
+    assert round(float(gb) * number(seconds) * float(price)) == int(dollars)
 
 
-def test_the_cost_formula_counts_every_timer_that_comes_hourly_or_more_often() -> None:
-    minutes = {"0 * * * * *": 1, "30 */2 * * * *": 2}
-    found = "".join(path.read_text() for path in sorted((ROOT / "functions").glob("*.py")))
-    schedules = set(re.findall(r'timer_trigger\(.*schedule="([^"]+)"', found))
-    assert {one for one in schedules if "*" in one.split()[1]} == set(minutes)
+def test_six_messages_share_an_instance_as_it_says() -> None:
     host = (ROOT / "host.json").read_text()
     queues = [int(one) for one in re.findall(r'"(?:batchSize|newBatchThreshold)": (\d+)', host)]
-    assert sum(queues) == POLLED_AT_ONCE
+    assert sum(queues) == 6
+    assert "here six at most" in TEXT
 
 
 @pytest.mark.azurite

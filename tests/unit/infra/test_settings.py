@@ -36,6 +36,11 @@ def value(node: Node) -> str:
         return str(DEPLOYED[text])
     if node.type == "string":
         return re.sub(r"\$\{(.+?)\}", lambda found: name(found[1]), text[1:-1])
+    if node.type == "ternary_expression":
+        asked, then, otherwise = node.named_children
+        function, (given,) = bicep.called(asked)
+        assert function == "empty"
+        return value(otherwise if value(given) else then)
     function, arguments = bicep.called(node)
     return value(arguments[0]) if function == "string" else name(text)
 
@@ -65,6 +70,7 @@ def test_the_code_can_read_what_is_deployed() -> None:
     assert read.key_vault_key == "https://kv-inbound-a1b2c3d4e5f6g.vault.azure.net/keys/wrapping"
     assert (read.dedicated_timers, read.retention_days) == (50, 180)
     assert Cloud.custom(read.authority, read.graph_url) == Cloud.of("global")
+    assert read.otlp_endpoint == ""
 
 
 def test_an_admin_key_that_is_not_in_the_vault_yet_is_no_key() -> None:

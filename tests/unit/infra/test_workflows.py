@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.infra import workflows
+from tests.unit.infra import wiring, workflows
 from tests.unit.infra.workflows import ACTIONS, GITHUB, MAIN, ROOT, SCRIPTS, WORKFLOWS
 
 ACTIONLINT = ROOT / "tests" / "support" / "actionlint"
@@ -228,6 +228,15 @@ def test_prod_comes_after_dev_and_dev_after_every_check() -> None:
     assert (deploy["prod"]["needs"], deploy["dev"]["needs"]) == ("dev", "check")
     assert deploy["check"]["uses"] == "./.github/workflows/check.yml"
     assert {name for name, job in workflows.workflow("check")["jobs"].items() if job.get("needs") != "pins"} == {"pins"}
+
+
+def test_every_template_that_is_deployed_is_linted_and_every_parameter_file_built() -> None:
+    (step,) = [
+        one for one in workflows.workflow("check")["jobs"]["lint"]["steps"] if one.get("name") == "Bicep compiles"
+    ]
+    for entry in wiring.ENTRIES:
+        assert f"az bicep lint --file infra/{entry}\n" in step["run"]
+    assert "for parameters in infra/*.bicepparam" in step["run"]
 
 
 def test_without_azure_nothing_logs_in() -> None:

@@ -16,6 +16,16 @@ ENTRIES = ("main.bicep", "deployer.bicep")
 """What a person or the workflow deploys; everything else is a module of one of them."""
 
 
+BUILT_IN = frozenset(
+    {
+        *("bool", "concat", "empty", "environment", "filter", "guid", "items", "join", "loadTextContent", "map"),
+        *("readEnvironmentVariable", "replace", "resourceGroup", "split", "string", "subscription"),
+        *("subscriptionResourceId", "tenant", "toObject", "union", "uniqueString"),
+    }
+)
+"""Bicep's functions that are used here; another one is to be added with its meaning looked up."""
+
+
 def templates(sources: Sources) -> dict[str, Template]:
     """Every template and parameter file, parsed."""
     return {path: bicep.parse(path, text) for path, text in sources.items() if not path.endswith(".kql")}
@@ -27,6 +37,7 @@ def problems(sources: Sources) -> list[str]:
     found: list[str] = []
     for template in files.values():
         found += _unused(template)
+        found += _undeclared(template)
         found += _modules(template, files)
         found += _queries(template, sources)
         if template.path.endswith(".bicepparam"):
@@ -48,6 +59,26 @@ def _unused(template: Template) -> Iterator[str]:
     for name in (*template.params, *template.variables):
         if name not in uses:
             yield f"{template.path}: {name!r} is never used"
+
+
+def _undeclared(template: Template) -> Iterator[str]:
+    if template.path.endswith(".bicepparam"):
+        return
+    known = {*template.params, *template.variables, *template.resources, *template.modules, *BUILT_IN}
+    for node in template.root.named_children:
+        if node.type in ("resource_declaration", "module_declaration", "variable_declaration", "output_declaration"):
+            value = node.named_children[-1]
+            bound = {name for inner in bicep.walk(node) for name in _bound(inner)}
+            for name in sorted(set(bicep.identifiers(value)) - known - bound):
+                yield f"{place(template, node)}: nothing is called {name!r}"
+
+
+def _bound(node: Node) -> Iterator[str]:
+    """The names that a lambda or a loop gives to what goes through it."""
+    if node.type == "lambda_expression":
+        yield said(node.named_children[0])
+    elif node.type == "for_statement":
+        yield from re.findall(r"\w+", said(node).partition(" in ")[0].partition("for ")[2])
 
 
 def _modules(template: Template, files: dict[str, Template]) -> Iterator[str]:

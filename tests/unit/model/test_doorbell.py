@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.model.doorbell import InboundBell, NotADoorbell, OutboundBell, PollBell
+from shared.model.doorbell import InboundBell, NotADoorbell, OutboundBell, PollBell, WebhookBell
 
 KEY = st.text(min_size=1, max_size=40)
 
@@ -17,6 +17,7 @@ KEY = st.text(min_size=1, max_size=40)
 def test_a_bell_says_what_was_put_into_it(tenant: str, mailbox: str, id: str) -> None:
     assert InboundBell.decode(InboundBell(tenant, mailbox, id).encode()) == InboundBell(tenant, mailbox, id)
     assert PollBell.decode(PollBell(tenant, mailbox).encode()) == PollBell(tenant, mailbox)
+    assert WebhookBell.decode(WebhookBell(tenant, id).encode()) == WebhookBell(tenant, id)
 
 
 MAIL = "0123456789abcdef0123456789abcdef"
@@ -33,6 +34,7 @@ def test_a_bell_holds_keys_its_version_and_its_trace_and_nothing_else() -> None:
     }
     assert json.loads(PollBell("acme.1", "support").encode()) == {"v": 1, "tenant": "acme.1", "mailbox": "support"}
     assert set(json.loads(OutboundBell("acme.1", 7, 2).encode())) == {"v", "tenant", "incident", "note", "traceparent"}
+    assert set(json.loads(WebhookBell("acme.1", "evt_1").encode())) == {"v", "tenant", "event", "traceparent"}
 
 
 @given(KEY, KEY, KEY, st.integers(1, 9999))

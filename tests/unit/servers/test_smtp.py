@@ -341,6 +341,91 @@ def test_a_server_that_leaves_between_two_recipients_has_sent_nothing() -> None:
     assert (raised.value.permanent, raised.value.in_doubt, raised.value.status) == (False, False, "4.3.2")
 
 
+NOT_OWNED = "553 5.7.1 <desk@firm.example>: Sender address rejected: not owned by user ann"
+"""As Postfix says it: at the recipient, as it does with all that it judges."""
+
+
+def test_a_sender_who_is_refused_at_each_recipient_is_none_of_their_doing() -> None:
+    talk = smtp({"RCPT": NOT_OWNED}, ("AUTH PLAIN",))
+    with listening(talk) as port, _courier(port) as courier, pytest.raises(NotSent, match="send as") as raised:
+        courier.send(mail(), USER, [ANN, BOB])
+    assert (raised.value.permanent, raised.value.status, raised.value.field) == (True, "5.7.1", "email")
+
+
+@pytest.mark.parametrize(
+    "refuses",
+    [
+        {b"MAIL FROM:<>": "550 5.1.7 no null sender here"},
+        {b"MAIL FROM:<>": "501 5.1.7 Invalid address"},
+        {b"MAIL FROM:<>": "553 5.7.1 not owned by user"},
+    ],
+)
+def test_a_server_that_takes_no_mail_without_a_sender_gets_the_mailboxs_own(refuses: dict[bytes, str]) -> None:
+    heard: list[bytes] = []
+    with listening(_refusing(refuses, heard)) as port, _courier(port) as courier:
+        assert courier.send(mail(), "", [ANN]).refused == {}
+    senders = [line.split(b">")[0] for line in heard if line.startswith(b"MAIL")]
+    assert senders == [b"MAIL FROM:<", f"MAIL FROM:<{USER}".encode()]
+    assert heard.count(b".\r\n") == 1
+
+
+@pytest.mark.parametrize("stage", ["RCPT", "."])
+def test_a_server_that_says_so_later_gets_the_mailboxs_own_sender_too(stage: str) -> None:
+    """Postfix says it at the recipient, Exchange Online at the end of the mail."""
+    heard: list[bytes] = []
+    no = "550 5.7.60 SMTP; Client does not have permissions to send as this sender"
+    with listening(_refusing({}, heard, {stage: no})) as port, _courier(port) as courier:
+        assert courier.send(mail(), "", [ANN]).refused == {}
+    assert len([line for line in heard if line.startswith(b"MAIL")]) == 2
+
+
+def test_a_mail_with_a_sender_is_not_tried_with_another() -> None:
+    heard: list[bytes] = []
+    talk = _refusing({b"MAIL FROM:<desk": "550 5.1.7 no"}, heard)
+    with listening(talk) as port, _courier(port) as courier, pytest.raises(NotSent):
+        courier.send(mail(), USER, [ANN])
+    assert len([line for line in heard if line.startswith(b"MAIL")]) == 1
+
+
+def test_a_mail_without_sender_that_is_not_wanted_is_not_tried_again() -> None:
+    heard: list[bytes] = []
+    talk = smtp({".": "554 5.7.1 spam"}, ("AUTH PLAIN",), heard=heard)
+    with listening(talk) as port, _courier(port) as courier, pytest.raises(NotSent):
+        courier.send(mail(), "", [ANN])
+    assert len([line for line in heard if line.startswith(b"MAIL")]) == 1
+
+
+def _refusing(starts: dict[bytes, str], heard: list[bytes], null: dict[str, str] | None = None) -> Talk:
+    """Refuses lines that start so; ``null``: verbs that it refuses while a mail without sender is under way."""
+
+    def talk(connection: socket.socket) -> None:
+        reader, in_mail, of_nobody = connection.makefile("rb"), False, False
+        connection.sendall(b"220 hi\r\n")
+        while line := reader.readline():
+            heard.append(line)
+            if in_mail and line != b".\r\n":
+                continue
+            verb = "." if in_mail else line.split(b" ")[0].strip().decode()
+            in_mail = False
+            of_nobody = line.startswith(b"MAIL FROM:<>") if verb == "MAIL" else of_nobody
+            told = {"EHLO": "250-hi\r\n250 AUTH PLAIN", "AUTH": "235 in", "DATA": "354 go on", "QUIT": "221 bye"}
+            answer = next((no for start, no in starts.items() if line.startswith(start)), told.get(verb, "250 ok"))
+            if of_nobody and null and verb in null:
+                answer = null[verb]
+            connection.sendall(f"{answer}\r\n".encode())
+            in_mail = verb == "DATA" and answer.startswith("354")
+
+    return talk
+
+
+def test_who_alone_is_not_relayed_to_is_refused_alone() -> None:
+    with SmtpServer(None, "none") as server:
+        server.mood.refuses = {BOB: "550 5.7.1 Unable to relay"}
+        with _courier(server.port) as courier:
+            assert list(courier.send(mail(), USER, [ANN, BOB]).refused) == [BOB]
+        assert [one.recipients for one in server.mood.taken] == [(ANN,)]
+
+
 def test_after_a_refused_mail_the_next_one_begins_anew() -> None:
     heard: list[bytes] = []
     talk = smtp({"DATA": "554 5.5.1 no"}, ("AUTH PLAIN",), heard=heard)

@@ -10,11 +10,11 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.exceptions import StarletteDeprecationWarning
 
-from shared.flows import reply, send, tenants
+from shared.flows import hooks, reply, send, tenants, webhooks
 from shared.flows.reply import Draft
 from shared.mail.address import Address
 from shared.model import reason
-from shared.model.doorbell import OutboundBell
+from shared.model.doorbell import OutboundBell, WebhookBell
 from shared.model.inbound import Decision, Filing, Inbound, Kept, Step
 from shared.model.incident import AttachmentRef, Body, Incident
 from shared.model.outbound import SendState, ended
@@ -83,6 +83,32 @@ class House:
         answer = self.client().put(f"/api/mailboxes/{id}", json=SETTINGS | {"password": "secret-7"} | changes)
         assert answer.status_code in (200, 201), answer.text
 
+    def hook(self, tenant: str = "acme", mark: str = "") -> tuple[str, str]:
+        """A webhook that was told of a new incident: its id, and that of the delivery."""
+        owner = tenants.get(self.app, tenant).key
+        hook = self.subscribe(tenant, mark)
+        self.hear()
+        if not (log := self.app.webhooks.log(owner, hook, "", 1).items):
+            self.deliver(mark or "Told", mark, tenant=tenant)
+            self.hear()
+            log = self.app.webhooks.log(owner, hook, "", 1).items
+        return hook, log[0].id
+
+    def subscribe(self, tenant: str = "acme", mark: str = "") -> str:
+        """The tenant's first webhook: it is to hear of new incidents."""
+        owner = tenants.get(self.app, tenant).key
+        if not self.app.webhooks.hooks(owner).all:
+            wish = hooks.Wish(f"https://receiver.example/{mark}", ["incident.created"], description=mark)
+            hooks.make(self.app, owner, wish)
+        return self.app.webhooks.hooks(owner).all[0].id
+
+    def hear(self) -> None:
+        """What the queue of webhooks does."""
+        bells = self.world.queues.webhooks
+        for _ in range(len(bells)):
+            bell = WebhookBell.decode(bells.popleft())
+            webhooks.deliver(self.app, bell.tenant, bell.event)
+
     def deliver(
         self,
         subject: str = "Printer on fire",
@@ -136,7 +162,9 @@ class House:
             participants=(sender,),
             digest=id,
         )
-        return self.app.desk.file(owner, filing).incident
+        filed = self.app.desk.file(owner, filing)
+        webhooks.ring_all(self.app, owner, filed.events)
+        return filed.incident
 
     def failed_answer(self, state: SendState = SendState.FAILED, said: str = "550 5.1.1 nobody here") -> int:
         """An agent's answer to acme's first incident that ended so; its note."""

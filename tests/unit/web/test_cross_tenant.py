@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from shared.flows import tenants
+from shared.flows import forget, person, tenants
 from shared.mail.address import Address
 from shared.model import reason
 from shared.web.app import build
-from tests.support.app import make_app
-from tests.unit.web.house import SETTINGS, House
+from tests.support.app import World, make_app
+from tests.support.people import ANNA, MemoryEntra
+from tests.unit.web.house import SETTINGS, House, make_house
 from tests.unit.web.test_routes import ROUTES
 
 MARK = "zanzibar"
@@ -54,6 +56,18 @@ def _fill(house: House, slug: str, mark: str) -> None:
     assert client.post("/api/incidents/1/notes", json={"kind": "internal", "text": mark}).status_code == 201
     client.post("/api/mailboxes/support/transcript", json={"minutes": 5})
     tenants.make_key(house.app, slug, "agent", mark)
+    house.hook(slug, mark)
+    gone = {"address": "gone@customer.example", "confirm": "gone@customer.example"}
+    assert client.post("/api/erasures", json=gone).status_code == 201
+    client.put("/api/tenant", json={"entra_tenant_id": ANNA.tid})
+    assert client.post("/api/people", json={"address": f"{mark}@acme.example", "role": "agent"}).status_code == 201
+
+
+@pytest.fixture
+def house(world: World) -> House:
+    """With Microsoft's sign-in, so that people get in as well."""
+    world.app = replace(world.app, entra=MemoryEntra())
+    return make_house(world)
 
 
 @pytest.fixture
@@ -75,6 +89,10 @@ def _address(house: House, path: str) -> str:
         "attachment": f"{first.mail}-0",
         "image": f"{first.mail}-1",
         "key": key.id,
+        "webhook": house.hook()[0],
+        "delivery": house.hook()[1],
+        "erasure": forget.listed(house.app, house.acme)[0].id,
+        "person_id": house.app.people.all(house.acme)[0].id,
     }
     names = set(re.findall(r"{(\w+)}", path))
     assert names <= set(things), f"say here which of acme's things this is: {names - set(things)}"
@@ -89,6 +107,19 @@ def _by_session(house: House) -> TestClient:
     return house.browser("admin", "other")
 
 
+def _by_person(house: House) -> TestClient:
+    """Somebody of an Entra tenant that acme lets in too, who has no place at acme."""
+    entra = {"entra_tenant_id": ANNA.tid}
+    assert house.client("admin", "other").put("/api/tenant", json=entra).status_code == 200
+    person.add(house.app, "other", ANNA.address, "admin")
+    caller, _ = person.enter(house.app, ANNA, "other")
+    client = house.client(None)
+    client.headers["Sec-Fetch-Site"] = "same-origin"
+    client.cookies.set("session", house.web.state.house.sessions.issue_to(caller, by_role=False))
+    assert client.get("/api/me").json()["tenant"] == "other"
+    return client
+
+
 def _rows(house: House) -> dict[Any, Any]:
     tables: Any = house.world.tables
     blobs: Any = house.world.blobs
@@ -98,14 +129,19 @@ def _rows(house: House) -> dict[Any, Any]:
 
 def _bells(house: House) -> list[str]:
     queues = house.world.queues
-    return [bell for queue in (queues.inbound, queues.polls, queues.outbound) for bell in queue if "acme." in bell]
+    return [
+        bell
+        for queue in (queues.inbound, queues.polls, queues.outbound, queues.webhooks)
+        for bell in queue
+        if "acme." in bell
+    ]
 
 
 def _ask(client: TestClient, house: House, method: str, path: str) -> Any:
     return client.request(method, _address(house, path), json=BODIES[method, path])
 
 
-@pytest.mark.parametrize("client", [_by_key, _by_session])
+@pytest.mark.parametrize("client", [_by_key, _by_session, _by_person])
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_another_desk_finds_nothing_and_changes_nothing(
     full: House, client: Callable[[House], TestClient], method: str, path: str
@@ -157,5 +193,8 @@ def test_the_mark_is_seen_by_those_who_may(full: House) -> None:
         "/api/mail/{id}",
         "/api/mail/{id}/raw",
         "/api/keys",
+        "/api/webhooks",
+        "/api/webhooks/{webhook}",
+        "/api/people",
     } <= seen
     assert len(_rows(full)) > 10

@@ -43,6 +43,7 @@ def test_a_key_that_an_admin_makes_works_at_once(house: House) -> None:
         "name": "Acme",
         "role": "agent",
         "key": made.json()["id"],
+        "signed_in_as": "Ann",
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from shared.model.discovery import Discovery
 from shared.model.mailbox import Settings
+from shared.web.limits import PROBES
 from shared.web.pages import mailbox_form, static
 from tests.support.guarded import FIX, PASSWORD, REFUSED, Guarded, imap_found
 from tests.unit.web.house import SETTINGS, House, make_house
@@ -429,3 +430,21 @@ def test_a_mailbox_page_weighs_little(house: House) -> None:
     names = ("style.css", "mailbox.css", "page.js", "keys.js", "probe.js", "mailbox.js", "icon.svg")
     files = sum(len(browser.get(static.address(name)).content) for name in names)
     assert len(browser.get("/mailboxes/support").content) + files < 100_000
+
+
+def test_no_mailbox_takes_the_name_of_the_page_that_connects_one(house: House) -> None:
+    by_page = house.browser().post("/mailboxes/new", data=FORM | {"id": "new"})
+    assert by_page.status_code == 422
+    assert problems(by_page.text) == ["id"]
+    by_api = house.client().put("/api/mailboxes/new", json=SETTINGS | {"password": PASSWORD})
+    assert by_api.status_code == 422
+    assert by_api.json()["errors"][0]["field"] == "mailbox"
+    assert house.app.mailboxes.all(house.acme) == ()
+
+
+def test_a_page_that_could_not_answer_says_so_where_scripts_find_it(house: House) -> None:
+    for _ in range(PROBES):
+        house.web.state.house.limits.probes.take(house.acme)
+    answer = house.browser().post("/mailboxes/new", data=FORM | {"do": "test"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "6")
+    assert 'data-part="fix">Try again in 6 seconds.' in answer.text

@@ -34,9 +34,14 @@ ALSO_REFUSED = {
     ("POST", "/api/mailboxes/{mailbox}/what-if"),
     # JSON Schema takes 51.0 for a whole number; we want to see 51.
     ("POST", "/api/mailboxes/{mailbox}/transcript"),
+    ("GET", "/api/export"),
+    ("GET", "/api/tenants/{tenant}/export"),
+    # What confirms an erasure is the address itself.
+    ("POST", "/api/erasures"),
     # A place in a list is what an earlier answer called "next".
     ("GET", "/api/incidents"),
     ("GET", "/api/mail"),
+    ("GET", "/api/webhooks/{webhook}/deliveries"),
 }
 """Operations that refuse some of what their description allows, always with a 422 that names the field."""
 
@@ -45,6 +50,9 @@ ALSO_TAKEN = {
     ("GET", "/api/discover"),
     # Spaces around a name do not count.
     ("POST", "/api/keys"),
+    ("POST", "/api/people"),
+    ("POST", "/api/erasures"),
+    ("PUT", "/api/tenant"),
     ("PUT", "/api/tenants/{tenant}"),
     ("POST", "/api/tenants/{tenant}/keys"),
 }

@@ -84,7 +84,7 @@ def test_a_key_is_revoked_on_the_page(house: House) -> None:
     browser = house.browser("admin")
     id = house.keys["acme", "agent"].split("_")[2]
     answer = browser.post(f"/tenant/keys/{id}/revoke")
-    assert answer.headers["location"] == "/tenant?revoked=true"
+    assert answer.headers["location"] == "/tenant?done=revoked"
     assert "The key was revoked" in browser.get(answer.headers["location"]).text
     assert not _works(house, house.keys["acme", "agent"])
 

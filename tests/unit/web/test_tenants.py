@@ -14,6 +14,7 @@ def test_a_tenant_is_created_and_renamed(house: House) -> None:
     answer = cloud.put("/api/tenants/globex", json={"name": "Globex"})
     assert answer.status_code == 201
     made = {"tenant": "globex", "name": "Globex", "created": "2026-11-16T12:00:00Z", "disabled": False}
+    made |= {"retention_days": None, "days_kept": 0}
     assert answer.json() == made
     assert cloud.put("/api/tenants/globex", json={"name": "Globex Corp"}).status_code == 200
     assert cloud.get("/api/tenants/globex").json()["name"] == "Globex Corp"

@@ -107,7 +107,7 @@ function complain(form, page) {
   localise(page);
   for (const part of page.querySelectorAll("[data-live]")) replacePart(part);
   addNotes(page);
-  const found = page.querySelector("[data-problems]") ?? page.querySelector("main > .card");
+  const found = page.querySelector("[data-problems]") ?? page.querySelector("[data-trouble]");
   form.querySelector("[data-problems]")?.remove();
   if (!found) return form.submit();
   found.dataset.problems = "";

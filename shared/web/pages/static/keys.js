@@ -8,7 +8,7 @@ function isTyping(target) {
   return target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
 }
 
-// Items to walk through: the notes of a conversation, or the incidents of a list.
+// Items to walk through: the notes of a conversation, or the incidents, mails and mailboxes of a list.
 function walk(step) {
   const items = [...document.querySelectorAll("#notes .note, #live .item")];
   if (!items.length) return;
@@ -26,12 +26,19 @@ function write(id) {
   writing.scrollIntoView({ block: "nearest" });
 }
 
+// On pages without a search of their own: the one of the incidents.
+function search() {
+  const field = document.getElementById("q");
+  if (field) field.focus();
+  else location.assign("/#q");
+}
+
 const ACTIONS = {
   j: () => walk(1),
   k: () => walk(-1),
   r: () => write("answer"),
   n: () => write("internal"),
-  "/": () => document.getElementById("q")?.focus(),
+  "/": search,
   "?": () => help.showModal(),
 };
 
@@ -46,6 +53,7 @@ function press(event) {
   action();
 }
 
+if (location.hash === "#q") document.getElementById("q")?.focus();
 if (help) {
   const on = document.getElementById("keys-on");
   on.checked = !localStorage.getItem(KEYS_OFF);

@@ -27,7 +27,7 @@ function takePart(fresh, id) {
 
 // What the server says about fields; what stands in them stays.
 function complain(fresh) {
-  if (!fresh.getElementById("problems")) return fail();
+  if (!fresh.getElementById("problems")) return fail(fresh);
   takePart(fresh, "problems");
   document.querySelector("[data-lost]")?.remove();
   for (const said of form.querySelectorAll(".error")) {
@@ -48,10 +48,13 @@ function clearProblems() {
   document.getElementById("failed").hidden = true;
 }
 
-function fail() {
+// Too often, not allowed, storage away: in the words of the answer, which names the seconds to wait (Retry-After).
+function fail(fresh) {
   const failed = document.getElementById("failed");
-  failed.textContent = form.dataset.failed;
+  const said = [...(fresh?.querySelectorAll("[data-trouble] [data-part]") ?? [])].map((part) => part.textContent);
+  failed.textContent = said.join(" ") || form.dataset.failed;
   failed.hidden = false;
+  failed.scrollIntoView({ block: "nearest" });
 }
 
 // A button that works keeps the focus, which one that is disabled would lose.

@@ -34,6 +34,9 @@ async function refresh() {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
   if (!fresh) return;
   localise(fresh);
+  for (const opened of live.querySelectorAll("details[id][open]")) {
+    fresh.querySelector(`#${CSS.escape(opened.id)}`)?.setAttribute("open", "");
+  }
   if (fresh.innerHTML === live.innerHTML) return;
   const focused = live.contains(document.activeElement) ? document.activeElement : null;
   live.replaceWith(fresh);
