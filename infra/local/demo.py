@@ -1,11 +1,12 @@
-"""The demo mail server: any mail sent to its SMTP door lies in one IMAP mailbox. Loopback only, not for
-production.
+"""The demo mail server: any mail sent to its SMTP door lies in one IMAP mailbox, and what the desk itself sends, after
+logging in as `support`, in the folder `sent` beside DEMO_MAIL. Loopback only, not for production.
 
 IMAP by pymap over SQLite (maildrop.py), SMTP by aiosmtpd. Run it as `python -m infra.local.demo` with
 SMTP_PORT, IMAP_PORT, DEMO_MAIL (the SQLite file) and DEMO_PASSWORD in the environment; the user is `support`.
 """
 
 import asyncio
+import hmac
 import logging
 import os
 import signal
@@ -17,12 +18,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from pymap.backend.dict import DictBackend
 from pymap.backend.dict.filter import FilterSet
 from pymap.imap import IMAPService
 
-from infra.local.addresses import HOST, USER
+from infra.local.addresses import ADDRESS, HOST, SENT, USER
+from infra.local.letterbox import Letterbox
 from infra.local.maildrop import Folders, Maildrop
 
 MAX_MAIL = 64 * 1024 * 1024  # bytes; twice what most providers let through
@@ -35,17 +37,39 @@ class Door(SMTP):
 
 
 class Deliver:
-    """Puts each mail into the INBOX, whoever it is for, exactly as it came."""
+    """Puts each mail into the INBOX, whoever it is for, exactly as it came; the desk's own into the letterbox."""
 
-    def __init__(self, drop: Maildrop) -> None:
+    def __init__(self, drop: Maildrop, letterbox: Letterbox) -> None:
         self._drop = drop
+        self._letterbox = letterbox
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep it, then say so."""
         content = envelope.content
         raw = content if isinstance(content, bytes) else str(content).encode()
-        self._drop.add("INBOX", raw, time.time())
+        others = [one for one in envelope.rcpt_tos if one.lower() != ADDRESS]
+        if session.authenticated and others:
+            path = self._letterbox.put(raw)
+            print(f"sent to {', '.join(others)}: {path}", flush=True)
+        if not session.authenticated or len(others) < len(envelope.rcpt_tos):
+            self._drop.add("INBOX", raw, time.time())
         return "250 2.0.0 kept"
+
+
+class Doorkeeper:
+    """Lets the desk in with its mailbox's password; nobody has to log in to write to it."""
+
+    def __init__(self, password: str) -> None:
+        self._password = password
+
+    def __call__(self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any) -> AuthResult:
+        """Whether it is the desk."""
+        right = (
+            isinstance(login, LoginPassword)
+            and login.login == USER.encode()
+            and hmac.compare_digest(login.password, self._password.encode())
+        )
+        return AuthResult(success=right, handled=False)
 
 
 async def serve_imap(stack: AsyncExitStack, port: int, drop: Maildrop, password: str) -> None:
@@ -60,14 +84,12 @@ async def serve_imap(stack: AsyncExitStack, port: int, drop: Maildrop, password:
     await IMAPService(backend, config).start(stack)
 
 
-async def serve_smtp(stack: AsyncExitStack, port: int, drop: Maildrop) -> None:
-    """Begin to take mail for `drop` by SMTP until the stack closes; OSError when the port is taken."""
+async def serve_smtp(stack: AsyncExitStack, port: int, deliver: Deliver, password: str) -> None:
+    """Begin to take mail by SMTP until the stack closes; OSError when the port is taken."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Door(Deliver(drop), data_size_limit=MAX_MAIL, enable_SMTPUTF8=True, hostname="localhost", loop=loop),
-        HOST,
-        port,
-    )
+    options: dict[str, Any] = {"data_size_limit": MAX_MAIL, "enable_SMTPUTF8": True, "hostname": "localhost"}
+    options |= {"authenticator": Doorkeeper(password), "auth_require_tls": False}  # it never leaves this machine
+    server = await loop.create_server(lambda: Door(deliver, loop=loop, **options), HOST, port)
     stack.callback(server.close)
 
 
@@ -92,7 +114,7 @@ async def main(smtp_port: int, imap_port: int, path: Path, password: str) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     drop = Maildrop(path)
     async with AsyncExitStack() as stack:
-        await serve_smtp(stack, smtp_port, drop)
+        await serve_smtp(stack, smtp_port, Deliver(drop, Letterbox(path.parent / SENT)), password)
         await serve_imap(stack, imap_port, drop, password)
         await stop.wait()
         # Sessions that are open would each be cancelled with a traceback; what they were told is on disk.

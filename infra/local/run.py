@@ -95,7 +95,7 @@ class Run:
             print(f"\nInbound runs: http://localhost:{settings.http_port}  cloud admin's key: {admin_key}\n")
             return
         with httpx.Client(base_url=self._url(), trust_env=False, timeout=30.0) as http:
-            tenant.make(http, admin_key, secrets, settings.imap_port)
+            tenant.make(http, admin_key, secrets, settings.imap_port, settings.smtp_port)
         print(_welcome(settings, secrets.key), flush=True)
 
     def check(self) -> None:
@@ -252,6 +252,7 @@ Inbound runs. Ctrl-C stops it; its data stays in {settings.state}.
   Write to   {addresses.ADDRESS}, by SMTP at {addresses.HOST}:{settings.smtp_port}
   Example    {send}
   Answer it  {send} --reply
+  Answered   what the desk sent: {settings.state / addresses.SENT}
   Poll now   curl -X POST -H 'Authorization: Bearer {key}' {page}/api/mailboxes/support/poll
 """
 

@@ -1,4 +1,4 @@
-"""Send an example mail to the demo mailbox; with `--reply`, an answer to the last one.
+"""Send an example mail to the demo mailbox; with `--reply`, an answer to the last one, or to the desk's answer to it.
 
 Run it as `python -m infra.local.send`; SMTP_PORT and STATE_DIR as for `make run`.
 """
@@ -14,12 +14,14 @@ from email.utils import formatdate, make_msgid
 from pathlib import Path
 from typing import Any
 
-from infra.local.addresses import ADDRESS, HOST
+from infra.local.addresses import ADDRESS, HOST, SENT
+from infra.local.letterbox import Letterbox, read
 
 TEXT = """Guten Tag,
 
-der Drucker im zweiten Stock meldet „Tür offen“, obwohl sie geschlossen ist. Das Übliche (aus- und
-einschalten) hat nichts geändert. Ein Bild der Meldung liegt bei.
+der Drucker im zweiten Stock meldet „Tür offen“, obwohl sie geschlossen
+ist. Das Übliche (aus- und einschalten) hat nichts geändert. Ein Bild
+der Meldung liegt bei.
 
 Viele Grüße
 Jörg Müller
@@ -51,6 +53,16 @@ def write(args: argparse.Namespace, last: dict[str, Any]) -> EmailMessage:
     return mail
 
 
+def newest(memory: Path, letterbox: Letterbox) -> dict[str, Any]:
+    """The mail to be answered: what was sent last, or what the desk wrote after it."""
+    last: dict[str, Any] = json.loads(memory.read_text()) if memory.exists() else {}
+    answer = letterbox.newest()
+    if answer is None or (last and answer.stat().st_mtime < memory.stat().st_mtime):
+        return last
+    mail = read(answer)
+    return {"id": mail["Message-ID"], "subject": mail["Subject"], "references": str(mail["References"] or "").split()}
+
+
 def main() -> int:
     """Send one mail; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -60,11 +72,12 @@ def main() -> int:
     parser.add_argument("--text")
     parser.add_argument("--reply", action="store_true", help="answer the last mail that was sent so")
     args = parser.parse_args()
-    memory = Path(os.environ.get("STATE_DIR") or ".local") / "last-sent.json"
+    state = Path(os.environ.get("STATE_DIR") or ".local")
+    memory = state / "last-sent.json"
     if args.reply and not memory.exists():
         print("there is nothing to answer yet: send one without --reply first", file=sys.stderr)
         return 1
-    last = json.loads(memory.read_text()) if memory.exists() else {}
+    last = newest(memory, Letterbox(state / SENT))
     mail = write(args, last)
     port = int(os.environ.get("SMTP_PORT") or 2525)
     try:

@@ -37,7 +37,7 @@ class Secrets:
         _keep(self._path, json.dumps({"password": self.password, "key": key}))
 
 
-def make(http: httpx.Client, admin_key: str, kept: Secrets, imap_port: int) -> None:
+def make(http: httpx.Client, admin_key: str, kept: Secrets, imap_port: int, smtp_port: int) -> None:
     """Make sure that there is a tenant `demo` with a mailbox `support`, and that `kept` holds a good key.
 
     What the user has changed of the mailbox stays. Raises TenantError.
@@ -48,7 +48,7 @@ def make(http: httpx.Client, admin_key: str, kept: Secrets, imap_port: int) -> N
         answer = _call(http, admin_key, "POST", "/api/tenants/demo/keys", {"role": "admin", "name": "make run"})
         kept.keep_key(str(answer["key"]))
     if fresh or not _is_ours(http, kept.key, imap_port):
-        _call(http, kept.key, "PUT", "/api/mailboxes/support", _mailbox(kept.password, imap_port))
+        _call(http, kept.key, "PUT", "/api/mailboxes/support", _mailbox(kept.password, imap_port, smtp_port))
 
 
 def _is_ours(http: httpx.Client, key: str, imap_port: int) -> bool:
@@ -57,7 +57,7 @@ def _is_ours(http: httpx.Client, key: str, imap_port: int) -> bool:
     return answer.status_code == 200 and answer.json().get("port") == imap_port
 
 
-def _mailbox(password: str, imap_port: int) -> dict[str, Any]:
+def _mailbox(password: str, imap_port: int, smtp_port: int) -> dict[str, Any]:
     return {
         "group": "Support",
         "server_type": "imap",
@@ -69,6 +69,7 @@ def _mailbox(password: str, imap_port: int) -> dict[str, Any]:
         "email": addresses.ADDRESS,
         "polling_minutes": 1,
         "folder": "INBOX",
+        "outgoing": {"enabled": True, "host": addresses.HOST, "port": smtp_port, "security": "none"},
     }
 
 

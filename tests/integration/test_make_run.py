@@ -96,6 +96,28 @@ def test_the_example_command_sends_a_mail_with_umlauts_and_an_attachment_and_the
     assert f"In-Reply-To: {message_id[1]}" in answer
 
 
+def test_an_answer_from_the_page_reaches_the_example_reporter_whose_next_mail_joins_it(run: Run) -> None:
+    url, key = f"http://{HOST}:{run.ports['HTTP_PORT']}", run.printed("API key").split()[0]
+    with httpx.Client(base_url=url, headers=bearer(key), trust_env=False, timeout=60) as desk:
+        send(run, "--subject", "Toner")
+        desk.post("/api/mailboxes/support/poll")
+        eventually(lambda: bool(desk.get("/api/incidents?q=Toner").json()["items"]))
+        number = desk.get("/api/incidents?q=Toner").json()["items"][0]["number"]
+        path = f"/api/incidents/{number}"
+        assert desk.post(f"{path}/notes", json={"kind": "answer", "text": "Use water."}).status_code == 201
+        eventually(lambda: desk.get(path).json()["notes"][1]["delivery"]["state"] == "sent")
+        (sent,) = Path(run.printed("Answered").split(": ")[1]).glob("*.eml")
+        assert b"Use water." in sent.read_bytes()
+        send(run, "--reply", "--text", "That helped.")
+        desk.post("/api/mailboxes/support/poll")
+        eventually(lambda: [note["text"] for note in desk.get(path).json()["notes"][2:]] == ["That helped."])
+
+
+def test_the_demo_server_sends_for_nobody_who_does_not_know_the_password(run: Run) -> None:
+    with smtplib.SMTP(HOST, run.ports["SMTP_PORT"], timeout=30) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp.login(USER, "guessed")
+
+
 @pytest.mark.parametrize("name", ["admin.key", "demo.json"])
 def test_secrets_are_for_their_owner_only(run: Run, name: str) -> None:
     assert stat.S_IMODE((run.state / name).stat().st_mode) == 0o600
