@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,9 +58,14 @@ def _keep(fetch: Fetch, place: Path, path: str) -> None:
 
 
 def _sums(folder: Path) -> None:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
-    sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n" for path in files)
-    (folder / "SHA256SUMS").write_text("".join(sums))
+    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".part")
+    files = sorted(path for path in found if path.name != "SHA256SUMS")
+    (folder / "SHA256SUMS").write_text("".join(f"{_sum(path)}  {path.relative_to(folder)}\n" for path in files))
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def over_http(host: str, key: str) -> Fetch:
@@ -78,5 +85,20 @@ def over_http(host: str, key: str) -> Fetch:
     return fetch
 
 
+def main(arguments: Sequence[str], key: str) -> int:
+    """The command; its exit status."""
+    if len(arguments) != 2 or not arguments[0].startswith(("https://", "http://")) or not key:
+        sys.stderr.write("Usage: INBOUND_KEY=<an admin's key> python3 infra/export.py https://<host> <folder>\n")
+        return 2
+    host, folder = arguments
+    try:
+        count = export(over_http(host, key), Path(folder))
+    except OSError as error:  # also what urllib raises
+        sys.stderr.write(f"It stopped: {error}. Begin again in the same folder to go on.\n")
+        return 1
+    sys.stdout.write(f"{count} items are in {folder}.\n")
+    return 0
+
+
 if __name__ == "__main__":
-    pass
+    sys.exit(main(sys.argv[1:], os.environ.get("INBOUND_KEY", "")))

@@ -7,7 +7,6 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from typing import cast
 
 
 class Letterbox:
@@ -35,4 +34,4 @@ class Letterbox:
 
 def read(path: Path) -> EmailMessage:
     """A mail that the desk wrote."""
-    return cast(EmailMessage, message_from_bytes(path.read_bytes(), policy=default))
+    return message_from_bytes(path.read_bytes(), policy=default)

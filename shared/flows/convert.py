@@ -134,12 +134,13 @@ def _raw_is_lost(app: App, tenant: str, inbound: Inbound) -> None:
 
 def _filing(app: App, tenant: str, inbound: Inbound, message: Message, raw: bytes) -> Filing:
     """One try at one mail. Everything it reads may have changed by the time it commits; then there is another try."""
-    mailboxes = app.mailboxes.all(tenant)
-    mailbox = next((one for one in mailboxes if one.id == inbound.mailbox), None)
+    # Read anew for each mail: its group, its whitelist and its agents are those of this moment. Of the others only
+    # the addresses matter, and a tenant may have a thousand of them.
+    mailbox = app.mailboxes.get(tenant, inbound.mailbox)
     if mailbox is None:
         step = Step("mailbox_removed", True, f"there is no mailbox {inbound.mailbox} any more")
         return _undelivered(app, inbound, message, "", Decision(reason.MAILBOX_REMOVED, (step,)))
-    gathered = Gathered(app, tenant, inbound, message, raw, mailbox, mailboxes)
+    gathered = Gathered(app, tenant, inbound, message, raw, mailbox, app.mailboxes.own_addresses(tenant))
     facts = gathered.facts()
     decision = _with_release(decide(facts, release=bool(inbound.released)), inbound)
     if decision.outcome is not reason.Outcome.DELIVERED:
@@ -186,6 +187,7 @@ class _Delivery:
             content=self.gathered.content,
             claims=self._claims(),
             preface=(plain.author, Body(forward.preface)) if forward and forward.preface else None,
+            history=self.facts.received < self.facts.connected and self.facts.settings.old_mail == "closed",
         )
         return with_outgoing(filing, self.gathered, self.facts)
 

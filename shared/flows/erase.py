@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared import log
+from shared.errors import StoreError
 from shared.model.erasing import Gone
 from shared.ports import App
 
@@ -42,15 +43,25 @@ class Erasing(Protocol):
 
 
 def erase(app: App, erasing: Erasing) -> bool:
-    """Go on with every tenant that was deleted; whether nothing is left to do now."""
+    """Go on with every tenant that was deleted; whether nothing is left to do now. Raises ``StoreError`` at the end:
+    what storage refuses of one tenant holds up no other."""
     until = app.now() + BUDGET
+    done, failed = True, None
     for gone in erasing.gone():
-        if gone.waits(app.now()):
-            continue
-        while not (left := _step(app, erasing, gone)).waits(app.now()):
-            if app.now() >= until:
-                return False
-            gone = left
+        try:
+            done = _go_on(app, erasing, gone, until) and done
+        except StoreError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    return done
+
+
+def _go_on(app: App, erasing: Erasing, gone: Gone, until: datetime) -> bool:
+    while not gone.waits(app.now()):
+        if app.now() >= until:
+            return False
+        gone = _step(app, erasing, gone)
     return True
 
 

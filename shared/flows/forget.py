@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared import log
-from shared.errors import Conflict, Invalid, NotFound, RowChanged, SecretLost
+from shared.errors import Conflict, Invalid, NotFound, RowChanged, SecretLost, StoreError
 from shared.mail.address import Address, parse_address
 from shared.model.erasing import COUNTED, PHASES, DataSubject, Erasure, Stretch, together
 from shared.ports import App
 
 BUDGET = timedelta(minutes=4)
 """Of one run of the timer, for all erasures: with that of ``erase`` below host.json's functionTimeout."""
+
+PAUSE = timedelta(minutes=10)
+"""Between two runs of the timer."""
 
 AT_ONCE = timedelta(seconds=10)
 """In which the request that orders it, or a preview, goes on by itself: people wait for it, and most desks are
@@ -61,8 +64,8 @@ def preview(app: App, tenant: str, address: str) -> Preview:
 def order(app: App, tenant: str, address: str, confirmed: str, by: str) -> Erasure:
     """Have a person erased, for good; it begins at once. ``confirmed``: the address, typed once more. Raises
     ``Invalid``, ``Conflict``."""
-    wanted = _address(address)
-    if confirmed.strip().lower() != wanted.key:
+    wanted, again = _address(address), parse_address(confirmed.strip())
+    if again is None or again.key != wanted.key:
         raise Invalid([("confirm", "Type the address once more, to confirm that everything it wrote is to be erased.")])
     running = [one for one in app.forgetting.all(tenant) if one.done is None]
     for one in running:
@@ -91,12 +94,20 @@ def listed(app: App, tenant: str) -> tuple[Erasure, ...]:
 
 
 def forget(app: App) -> bool:
-    """Go on with every erasure; whether all are done."""
+    """Go on with every erasure; whether all are done. Raises ``StoreError`` at the end: what storage refuses of one
+    holds up no other."""
     until = app.now() + BUDGET
-    done = True
-    for erasure in app.forgetting.all():
-        if erasure.done is None:
+    running = [one for one in app.forgetting.all() if one.done is None]
+    # Another one comes first each time: large ones that wait for mail on its way must not take the time of all others.
+    first = int(until.timestamp() // PAUSE.total_seconds()) % len(running) if running else 0
+    done, failed = True, None
+    for erasure in (*running[first:], *running[:first]):
+        try:
             done = advance(app, erasure, until).done is not None and done
+        except StoreError as error:
+            failed = error
+    if failed is not None:
+        raise failed
     return done
 
 

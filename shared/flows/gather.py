@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from shared.mail import token
-from shared.mail.address import parse_address
 from shared.mail.machine.automatic import classify
 from shared.mail.machine.report import Report, read_report
 from shared.mail.message import Message, content_digest
@@ -58,18 +57,13 @@ class Gathered:
     message: Message
     raw: bytes
     mailbox: Mailbox
-    mailboxes: tuple[Mailbox, ...]
+    own_addresses: frozenset[str]
+    """Of all the tenant's mailboxes (``model.mailbox.own_addresses``)."""
 
     @property
     def group(self) -> str:
         """Whose incidents it may join."""
         return self.mailbox.settings.group
-
-    @cached_property
-    def own_addresses(self) -> frozenset[str]:
-        """Keys of this tenant's mailbox addresses; of one without an address its user name, where that is one."""
-        named = (parse_address(one.settings.email or one.settings.username) for one in self.mailboxes)
-        return frozenset(one.key for one in named if one is not None)
 
     @cached_property
     def digest(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.errors import ConsentNeeded, LoginRefused, RowChanged, SecretExpired
+from shared.errors import ConsentNeeded, InboundError, LoginRefused, RowChanged, SecretExpired
 from shared.model import logins
 from shared.model.mailbox import Mailbox
 from shared.model.schedule import Slot
@@ -29,6 +29,36 @@ WAITS = (
     "It waits: the outgoing server does not accept the log-in of this mailbox. Correct user name or password in the "
     "mailbox's settings and save them; then it is sent by itself."
 )
+
+
+IN_DOUBT = (
+    "login_in_doubt",
+    "Whether the outgoing server accepts the log-in of this mailbox is not known: a try did not come to its end.",
+    "Wait for the next one. If that stays so, check user name and password in the mailbox's settings.",
+)
+"""Code, message and fix where a log-in counts as refused and nobody said why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How sending does for a mailbox. ``state``: off (no outgoing server), ok, or waiting: its log-in was refused, and
+    mail waits. ``waiting_since``: the first refusal of these settings. ``error``: code, message, fix. ``next_try``:
+    None where it waits for a person, who saves settings or presses "poll now"."""
+
+    state: str
+    waiting_since: datetime | None = None
+    error: tuple[str, str, str] | None = None
+    next_try: datetime | None = None
+
+
+def sending(mailbox: Mailbox, slot: Slot | None) -> Sending:
+    """How sending does, as its slot tells."""
+    if not mailbox.settings.outgoing.enabled:
+        return Sending("off")
+    if slot is None or not logins.is_refused(slot, logins.settings_digest(mailbox)):
+        return Sending("ok")
+    error = (slot.out_code, slot.out_message, slot.out_fix) if slot.out_code else IN_DOUBT
+    return Sending("waiting", slot.out_since, error, logins.next_try(slot))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +87,17 @@ def take_turn(app: App, mailbox: Mailbox) -> Turn | datetime:
     return app.now() + SOON
 
 
-def refused(app: App, mailbox: Mailbox, turn: Turn) -> datetime:
-    """The server refused the log-in. Until when the mail waits."""
+def refused(app: App, mailbox: Mailbox, turn: Turn, error: InboundError) -> datetime:
+    """The server refused the log-in, and said why. Until when the mail waits."""
     digest = logins.settings_digest(mailbox)
-    if turn.before is None:
-        _change(app, mailbox, lambda slot: logins.refused(slot, digest, app.now()))
+
+    def change(slot: Slot) -> Slot:
+        if turn.before is None:
+            slot = logins.refused(slot, digest, app.now())
+        # Counted beforehand; somebody may have saved other settings meanwhile.
+        return logins.told(slot, error) if logins.is_refused(slot, digest) else slot
+
+    _change(app, mailbox, change)
     slot = app.schedule.get(mailbox.tenant, mailbox.id)
     return (logins.waits_until(slot, digest, app.now()) if slot else None) or app.now() + SOON
 

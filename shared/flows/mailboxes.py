@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.errors import AddressForbidden, Conflict, Invalid, NotFound, RowChanged
 from shared.flows import send
+from shared.flows.logins import Sending, sending
 from shared.model import logins
 from shared.model.mailbox import MAILBOX_ID, RESERVED_ID, Mailbox, Settings
 from shared.model.reason import Outcome
@@ -37,6 +38,7 @@ class MailboxStatus:
 
     ``state``: disabled; new (never polled); ok; failing (tried again later); paused (the tenant must act first).
     ``error``: code, message, fix. ``failing_since``: the first of the polls that failed in a row.
+    ``counts_at_least``: outcomes of which there may be more mails than ``counts`` says.
     """
 
     state: str
@@ -47,7 +49,9 @@ class MailboxStatus:
     error: tuple[str, str, str] | None
     next_poll: datetime | None
     polling: bool
+    sending: Sending
     counts: Mapping[Outcome, int]
+    counts_at_least: frozenset[Outcome]
 
 
 def get(app: App, tenant: str, id: str) -> Mailbox:
@@ -170,6 +174,7 @@ def status(app: App, tenant: str, id: str) -> MailboxStatus:
     mailbox = get(app, tenant, id)
     slot = app.schedule.get(tenant, id)
     enabled = mailbox.settings.enabled
+    counts = app.desk.counts(tenant, id)
     return MailboxStatus(
         state=_state(enabled, slot),
         failing_since=slot.failing_since if slot else None,
@@ -179,7 +184,9 @@ def status(app: App, tenant: str, id: str) -> MailboxStatus:
         error=(slot.error_code, slot.error_message, slot.error_fix) if slot and slot.error_code else None,
         next_poll=slot.due if slot and enabled and not slot.paused else None,
         polling=bool(slot and slot.busy_until and slot.busy_until > app.now()),
-        counts=app.desk.counts(tenant, id),
+        sending=sending(mailbox, slot),
+        counts=counts.mails,
+        counts_at_least=counts.at_least,
     )
 
 

@@ -125,6 +125,8 @@ def _reconcile(app: App, reconciled: Reconciled, slot: Slot, mark: Mark | None) 
     began = app.now()
     if mark is None or mark.generation != mailbox.generation or began - mark.looked > FORGOTTEN_AFTER:
         mark = _first(mailbox, began)
+    # Whatever stops the run here, the next one begins with the others.
+    reconciled.save(replace(mark, looked=began - EVERY))
     try:
         _compare(app, reconciled, mailbox, mark)
     except (SettingsError, ServerError) as error:
@@ -216,8 +218,12 @@ class _Comparison:
     def _look_into(self, suspects: list[str], since: datetime, count: int) -> Found:
         cursor, version = self._app.desk.cursor(self._tenant, self._mailbox.id, self._mailbox.generation)
         with self._app.open(self._mailbox) as source:
-            expected = {one.position for one in itertools.islice(source.new(cursor), MAX_EXPECTED)}
-            if not version or len(expected) == MAX_EXPECTED:
+            expected: set[str] = set()
+            for arrival in itertools.islice(source.new(cursor), MAX_EXPECTED):
+                expected.add(arrival.position)
+                if self._app.now() >= self._until:
+                    break  # POP3 fetches what it names
+            if not version or len(expected) == MAX_EXPECTED or self._app.now() >= self._until:
                 return Found(count, more=True)
             # Somebody may have polled since we looked.
             gaps = self._without_row(position for position in suspects if position not in expected)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from shared import log
-from shared.errors import RowChanged, SecretLost
+from shared.errors import RowChanged, SecretLost, StoreError
 from shared.flows import tenants
 from shared.flows.webhooks import secret_place
 from shared.model.mailbox import Mailbox
@@ -39,16 +39,28 @@ def rotate(app: App, slug: str) -> int:
 
 
 def finish(app: App) -> int:
-    """Go on with all rotations; how many came to their end."""
-    ended = 0
+    """Go on with all rotations; how many came to their end. Raises ``StoreError`` at the end: what storage refuses of
+    one tenant holds up no other."""
+    ended, failed = 0, None
     for tenant, since in app.secrets.rotating():
-        done, left = _reseal(app, tenant)
-        # Of a look that still found something, the next one has to tell whether that was the last.
-        if app.now() - since >= SETTLE and not done and not left:
-            app.secrets.end_rotation(tenant)
-            log.event("key_rotated", tenant=tenant, state="done")
-            ended += 1
+        try:
+            ended += _finish(app, tenant, since)
+        except StoreError as error:
+            failed = error
+    if failed is not None:
+        raise failed
     return ended
+
+
+def _finish(app: App, tenant: str, since: datetime) -> bool:
+    """Go on with one; whether it came to its end."""
+    done, left = _reseal(app, tenant)
+    # Of a look that still found something, the next one has to tell whether that was the last.
+    if app.now() - since < SETTLE or done or left:
+        return False
+    app.secrets.end_rotation(tenant)
+    log.event("key_rotated", tenant=tenant, state="done")
+    return True
 
 
 def rewrap(app: App) -> int:

@@ -122,14 +122,18 @@ def _try(app: App, tenant: str, mailbox: Mailbox, outbound: Outbound) -> None:
         said = refusals_of(outbound) or "There is nobody to send it to."
         settle(app, tenant, outbound, not_sent(outbound, said))
         return
-    try:
-        raw = letter(app, tenant, mailbox, outbound, recipients)
-    except NotSent as error:
-        settle(app, tenant, outbound, not_sent(outbound, words_of(error)))
-        return
+    # First, as thousands may wait, and each of them is read with its attachments to be written.
     turn = logins.take_turn(app, mailbox)
     if isinstance(turn, datetime):
         wait(app, tenant, outbound, logins.WAITS, turn)
+        return
+    try:
+        raw = letter(app, tenant, mailbox, outbound, recipients)
+    except BaseException as error:
+        logins.undecided(app, mailbox, turn)
+        if not isinstance(error, NotSent):
+            raise
+        settle(app, tenant, outbound, not_sent(outbound, words_of(error)))
         return
     claimed: Outbound | None = None
     sent: Sent | None = None
@@ -194,7 +198,7 @@ def _failed(
     turn: Turn,
 ) -> None:
     if isinstance(error, logins.REFUSALS):
-        until = logins.refused(app, mailbox, turn)
+        until = logins.refused(app, mailbox, turn, error)
         tried = claimed or replace(outbound, attempts=outbound.attempts + 1)
         wait(app, tenant, tried, f"{words_of(error)} {logins.WAITS}", until)
         return

@@ -61,8 +61,13 @@ class Loss:
     days: int
     mails: int
 
+    @property
+    def is_more(self) -> bool:
+        """Whether counting ended before the mails did."""
+        return self.mails >= MOST_COUNTED
+
     def __str__(self) -> str:
-        some = f"{MOST_COUNTED} or more mails" if self.mails >= MOST_COUNTED else f"{self.mails} mails"
+        some = f"{MOST_COUNTED} or more mails" if self.is_more else f"{self.mails} mails"
         return (
             f"In the coming night the raw mail (.eml) of what is older than {_in_days(self.days)} is deleted, and mail "
             f"of that age that is still held or failed is discarded: {'1 mail' if self.mails == 1 else some}. "

@@ -92,8 +92,8 @@ def after(app: App, slug: str) -> Iterator[Tenant]:
 def overview(app: App, tenant: Tenant) -> Overview:
     """How a tenant does."""
     found = app.mailboxes.all(tenant.key)
-    slots = (app.schedule.get(tenant.key, one.id) for one in found if one.settings.enabled)
-    return Overview(tenant, len(found), sum(1 for slot in slots if slot and (slot.paused or slot.failures)))
+    slots = app.schedule.of(tenant.key, {one.id for one in found if one.settings.enabled})
+    return Overview(tenant, len(found), sum(1 for slot in slots.values() if slot.paused or slot.failures))
 
 
 def switch(app: App, slug: str, disabled: bool) -> Tenant:

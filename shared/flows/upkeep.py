@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from shared import log
 from shared.flows import mailboxes, send, webhooks
+from shared.flows.everyone import for_each
 from shared.ports import App
 
 RING_AGAIN = timedelta(minutes=2)
@@ -23,15 +24,13 @@ MAX_RINGS = 500
 def rescue(app: App) -> int:
     """Ring again for mails that have been pending for too long, coming in or going out, and for events that webhooks
     have not heard of, of every tenant. How many."""
-    return sum(
-        _rescue_tenant(app, tenant.key) + send.rescue(app, tenant.key) + webhooks.rescue(app, tenant.key)
-        for tenant in app.tenants.all()
-    )
+    kinds = (_rescue_tenant, send.rescue, webhooks.rescue)
+    return for_each(app, lambda tenant: sum(rescue_some(app, tenant.key) for rescue_some in kinds))
 
 
 def heal(app: App) -> int:
     """Give every mailbox its place in the schedule; those of a disabled tenant have none. How many had none."""
-    return sum(mailboxes.heal_schedule(app, tenant.key) for tenant in app.tenants.all() if not tenant.disabled)
+    return for_each(app, lambda tenant: 0 if tenant.disabled else mailboxes.heal_schedule(app, tenant.key))
 
 
 def _rescue_tenant(app: App, tenant: str) -> int:

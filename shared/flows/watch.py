@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared import log
 from shared.errors import ServerError, SettingsError
+from shared.flows.everyone import for_each
 from shared.flows.upkeep import MAX_DOUBLINGS, RING_AGAIN
 from shared.model import quiet, schedule
 from shared.model.mailbox import Mailbox
@@ -63,13 +64,17 @@ def watch(app: App, last: datetime | None) -> int:
         if app.now() - now >= BUDGET:
             break
         _watch_quiet(app, slot, last, now)
-    for tenant in app.tenants.all():
-        _watch_queue(app, tenant.key, last, now)
-        _watch_undecided(app, tenant.key, last, now)
-        if app.now() - now < BUDGET:
-            _watch_credentials(app, tenant.key, last, now)
+    for_each(app, lambda tenant: _watch_tenant(app, tenant.key, last, now))
     log.event("watched", count=len(slots), seconds=(app.now() - now).total_seconds())
     return len(slots)
+
+
+def _watch_tenant(app: App, tenant: str, last: datetime, now: datetime) -> int:
+    _watch_queue(app, tenant, last, now)
+    _watch_undecided(app, tenant, last, now)
+    if app.now() - now < BUDGET:
+        _watch_credentials(app, tenant, last, now)
+    return 1
 
 
 def _is_news(since: datetime, last: datetime, now: datetime) -> bool:
@@ -97,6 +102,17 @@ def _watch_mailbox(slot: Slot, last: datetime, now: datetime) -> None:
             state="paused" if slot.paused else "failing",
             attempts=slot.failures,
             seconds=(now - slot.failing_since).total_seconds(),
+        )
+
+    if slot.out_since is not None and _is_news(slot.out_since + FAILING_FOR, last, now):
+        log.event(
+            "sending_waits",
+            logging.WARNING,
+            tenant=slot.tenant,
+            mailbox=slot.mailbox,
+            code=slot.out_code or None,
+            attempts=slot.out_refusals,
+            seconds=(now - slot.out_since).total_seconds(),
         )
 
 

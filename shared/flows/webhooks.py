@@ -43,6 +43,7 @@ REDIRECTS = range(300, 400)
 
 DISABLED = "The webhook is disabled."
 NO_END = "Nobody knows how the last tries ended: this service was interrupted each time."
+TOO_LATE = "It waited for more than a day: its receiver took nothing in that time, or this service was interrupted."
 UNREADABLE = "The secret of this webhook cannot be read any more. Rotate it."
 SAID_GONE = "Its receiver answered 410 Gone: it wants nothing any more."
 
@@ -94,7 +95,7 @@ def give_up(app: App, tenant: str, event: str) -> None:
         late = [one for one in dispatch.deliveries if one.is_open] if dispatch else []
         for delivery in late:
             if dispatch is not None and model.is_used_up(delivery, app.now()):
-                dispatch = _end(app, tenant, dispatch, delivery, NO_END)
+                dispatch = _end(app, tenant, dispatch, delivery, _why_over(delivery))
 
 
 def _ring(app: App, tenant: str, event: str, delay: float = 0.0) -> None:
@@ -144,7 +145,7 @@ def _one(
     if not hook.enabled:
         return _end(app, tenant, dispatch, delivery, DISABLED)
     if model.is_used_up(delivery, now):
-        return _end(app, tenant, dispatch, delivery, NO_END)
+        return _end(app, tenant, dispatch, delivery, _why_over(delivery))
     if standing is not None and standing.rests(now):
         later = model.postponed(delivery, standing.rests_until or now, _chance(app))
         moved = app.webhooks.move(tenant, dispatch, dispatch.put(later))
@@ -162,6 +163,10 @@ def _one(
     if after.state is DeliveryState.FAILED:
         _ring(app, tenant, dispatch.event.id, (after.due - app.now()).total_seconds())
     return dispatch
+
+
+def _why_over(delivery: Delivery) -> str:
+    return NO_END if model.had_all_tries(delivery) else TOO_LATE
 
 
 def _after(app: App, claimed: Delivery, outcome: Outcome) -> Delivery:

@@ -14,7 +14,7 @@ from shared.model.decide import decide
 from shared.model.facts import Facts, Tokens
 from shared.model.inbound import Decision, Inbound
 from shared.model.incident import Incident
-from shared.model.mailbox import Mailbox
+from shared.model.mailbox import Mailbox, own_addresses
 from shared.model.reason import Outcome
 from shared.ports import App
 
@@ -60,7 +60,8 @@ def what_if(app: App, saved: Mailbox, proposed: Mailbox, days: int) -> WhatIf:
     differences: list[Difference] = []
     looked_at, complete = 0, True
     mailboxes = app.mailboxes.all(saved.tenant)
-    changed = tuple(proposed if one.id == proposed.id else one for one in mailboxes)
+    own = own_addresses(mailboxes)
+    own_then = own_addresses(proposed if one.id == proposed.id else one for one in mailboxes)
     anew = any(getattr(saved.settings, name) != getattr(proposed.settings, name) for name in ASKED_FOR)
     for mail in _mails(app, saved, days):
         if looked_at == MAX_MAILS or app.now() >= until:
@@ -71,10 +72,10 @@ def what_if(app: App, saved: Mailbox, proposed: Mailbox, days: int) -> WhatIf:
             continue
         looked_at += 1
         message = parse(raw)
-        facts = _as_if_new(Gathered(app, saved.tenant, mail, message, raw, saved, mailboxes).facts(), mail)
+        facts = _as_if_new(Gathered(app, saved.tenant, mail, message, raw, saved, own).facts(), mail)
         is_ = _decided(facts, saved, mail)
         if anew:
-            facts = _as_if_new(Gathered(app, saved.tenant, mail, message, raw, proposed, changed).facts(), mail)
+            facts = _as_if_new(Gathered(app, saved.tenant, mail, message, raw, proposed, own_then).facts(), mail)
         would = _decided(facts, proposed, mail)
         before[is_.outcome] += 1
         after[would.outcome] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,6 +38,9 @@ DOMAIN = "erased.invalid"
 WORD = "erased"
 """Stands for names, subjects and texts that were erased."""
 
+_EDGE = r"(?:^|$|[\s<>\"'(),;:\[\]])"
+"""What an address in a text stands between."""
+
 COUNTED = ("mails", "notes", "answers", "incidents", "attachments")
 
 
@@ -53,14 +57,20 @@ class DataSubject:
         """Whether this is the person's address."""
         return address.lower() == self.key
 
+    def wrote(self, sender: str) -> bool:
+        """Whether a mail's sender is this person: the address, or a From line that names no single sender and has the
+        address in it."""
+        return self.is_(sender) or bool(re.search(f"{_EDGE}{re.escape(self.key)}{_EDGE}", sender.lower()))
+
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
     """An order to erase a person, and how far that has come.
 
     ``sealed``: the address, until it is done. ``phase`` and ``place``: where it goes on. ``found``: so much was found
-    since this round began; when a round finds nothing, it is done. ``waiting``: mail to the person that is on its way.
-    ``counts``: what was erased, by ``COUNTED``. ``by``: the key that asked. ``version``: the row's ETag.
+    since this round began; when a round finds nothing, it is done. ``waiting``: mail to the person
+    that is on its way, and mail of anybody's that is not decided yet. ``counts``: what was erased, by ``COUNTED``.
+    ``by``: the key that asked. ``version``: the row's ETag.
     """
 
     id: str
@@ -84,8 +94,8 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Some rows that were gone through: how many were the person's, by ``COUNTED``; ``waiting``: mail on its way;
-    ``place``: where the next ones begin, empty at the end."""
+    """Some rows that were gone through: how many were the person's, by ``COUNTED``; ``waiting``: mail on its way, or
+    not decided yet; ``place``: where the next ones begin, empty at the end."""
 
     place: str
     counts: tuple[tuple[str, int], ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +40,24 @@ class Kept:
     size: int
     sha256: str
     truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many mails of a mailbox have each outcome. ``at_least``: of these only the newest mails of the tenant were
+    looked at, and there may be more."""
+
+    mails: Mapping[Outcome, int]
+    at_least: frozenset[Outcome] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMail:
+    """How many held mails each mailbox has, those with none left out. ``complete``: all were looked at; else there may
+    be more in each."""
+
+    mails: Mapping[str, int]
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +185,8 @@ class Filing:
     ``incident`` is set by the commit. ``digest``: the content digest, written when the mail is delivered; ``content``:
     who had that content when it was looked up. ``author``,
     ``subject``, ``body`` and ``participants`` make the note, and the incident where there is none to join. ``now``:
-    when it was decided, for the events that tell of it; ``at`` if it is not said.
+    when it was decided, for the events that tell of it; ``at`` if it is not said. ``history``: the mail is older than
+    the mailbox's connection, and such mail becomes closed incidents: nobody is told of what comes in closed.
     ``preface``: what an agent wrote above a mail that he forwarded, and who he is: an internal note after the mail.
     ``acknowledgement``: author and words of the first answer, and the mail that carries it. ``answer``: the mail that
     passes on what an agent wrote by mail. ``bounced``: a mail of ours before and after this report on it, and the
@@ -191,6 +211,7 @@ class Filing:
     bounced: tuple[Outbound, Outbound] | None = None
     undeliverable: tuple[tuple[str, str], ...] = ()
     now: datetime | None = None
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)

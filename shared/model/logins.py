@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from shared.errors import InboundError
 from shared.model.mailbox import Mailbox
 from shared.model.schedule import MAX_REFUSALS, Slot
 
@@ -40,11 +41,28 @@ def waits_until(slot: Slot, digest: str, now: datetime) -> datetime | None:
     return slot.out_not_before if slot.out_not_before is not None and slot.out_not_before > now else None
 
 
+def is_refused(slot: Slot, digest: str) -> bool:
+    """Whether the last log-in with these settings was refused: mail waits. Not known of settings that nobody tried."""
+    return is_doubted(slot) and slot.out_settings == digest
+
+
+def next_try(slot: Slot) -> datetime | None:
+    """When a mail that waits may log in; None where it waits for other settings."""
+    return slot.out_not_before if slot.out_refusals < MAX_REFUSALS else None
+
+
 def refused(slot: Slot, digest: str, now: datetime) -> Slot:
     """One more refusal; also written before a try that is in doubt, so that a crash in it is counted."""
-    refusals = 1 + (slot.out_refusals if slot.out_settings == digest else 0)
+    again = is_refused(slot, digest)
+    refusals = 1 + (slot.out_refusals if again else 0)
     pause = PAUSE * 2 ** (min(refusals, MAX_REFUSALS) - 1)
-    return replace(slot, out_refusals=refusals, out_settings=digest, out_not_before=now + pause)
+    since = slot.out_since if again else now
+    return replace(slot, out_refusals=refusals, out_settings=digest, out_not_before=now + pause, out_since=since)
+
+
+def told(slot: Slot, error: InboundError) -> Slot:
+    """What the outgoing server, or who gives the tokens for it, said when it refused."""
+    return replace(slot, out_code=error.code, out_message=error.message, out_fix=error.fix)
 
 
 def undecided(slot: Slot, before: Slot) -> Slot:
@@ -54,14 +72,19 @@ def undecided(slot: Slot, before: Slot) -> Slot:
         out_refusals=before.out_refusals,
         out_settings=before.out_settings,
         out_not_before=before.out_not_before,
+        out_since=before.out_since,
     )
 
 
 def let_in(slot: Slot) -> Slot:
     """The server took the log-in: nobody needs to wait."""
-    return replace(slot, out_refusals=0, out_settings="", out_not_before=None)
+    return _untold(replace(slot, out_refusals=0, out_settings="", out_not_before=None, out_since=None))
 
 
 def mended(slot: Slot) -> Slot:
     """A person saved settings or asked for a poll: the count begins anew, one mail at a time until one was let in."""
-    return replace(slot, out_settings="", out_not_before=None)
+    return _untold(replace(slot, out_settings="", out_not_before=None, out_since=None))
+
+
+def _untold(slot: Slot) -> Slot:
+    return replace(slot, out_code="", out_message="", out_fix="")

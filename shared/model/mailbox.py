@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -318,3 +319,9 @@ class Mailbox:
     def secret(self, field: str) -> str | None:
         """The sealed text of a secret, or None when it is not set."""
         return dict(self.secrets).get(field)
+
+
+def own_addresses(mailboxes: Iterable[Mailbox]) -> frozenset[str]:
+    """Keys of these mailboxes' addresses; of one without an address its user name, where that is one."""
+    named = (parse_address(one.settings.email or one.settings.username) for one in mailboxes)
+    return frozenset(one.key for one in named if one is not None)

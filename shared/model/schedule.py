@@ -50,8 +50,8 @@ class Slot:
     when its own timer last ran. ``failures``: polls failed in a row, ``failing_since`` when the first of them was;
     ``error_*``: what the last one said. ``transcript_until``: polls before this time are written down. ``paused``:
     it waits for the tenant, who saves settings or presses "poll now". ``refusals``: log-ins refused in a row.
-    ``out_*``: log-ins that the outgoing server refused in a row, with which settings, and when the next one may be
-    tried (see ``logins``).
+    ``out_*``: log-ins that the outgoing server refused in a row, with which settings, since when, what it said last,
+    and when the next one may be tried (see ``logins``).
     """
 
     tenant: str
@@ -75,6 +75,10 @@ class Slot:
     out_refusals: int = 0
     out_settings: str = ""
     out_not_before: datetime | None = None
+    out_since: datetime | None = None
+    out_code: str = ""
+    out_message: str = ""
+    out_fix: str = ""
     version: str = ""
 
 

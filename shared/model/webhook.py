@@ -76,6 +76,10 @@ receiver that is down or slow neither gets a flood nor takes the time of others.
 FIRST_REST = timedelta(seconds=30)
 LONGEST_REST = timedelta(minutes=10)
 
+WIDEST_SPREAD = timedelta(hours=2)
+"""Over which what waits for a resting hook comes back, at the latest: ten thousand events that came back together after
+each rest would be heard before what other tenants wait for, again and again, for nothing."""
+
 MAX_CAUSE_CHARS = 300
 
 
@@ -303,7 +307,12 @@ def trying(delivery: Delivery, now: datetime, claim: str) -> Delivery:
 
 def is_used_up(delivery: Delivery, now: datetime) -> bool:
     """Whether there was enough of it: also where each try died in the middle, and none could say how it ended."""
-    return delivery.attempts > len(PAUSES) or now - delivery.since > GIVE_UP_AFTER
+    return had_all_tries(delivery) or now - delivery.since > GIVE_UP_AFTER
+
+
+def had_all_tries(delivery: Delivery) -> bool:
+    """Whether no pause is left; else it is its age that ends it."""
+    return delivery.attempts > len(PAUSES)
 
 
 def delivered(delivery: Delivery) -> Delivery:
@@ -318,7 +327,7 @@ def given_up(delivery: Delivery) -> Delivery:
 
 def failed(delivery: Delivery, now: datetime, retry_after: float | None, chance: float) -> Delivery:
     """A try failed in a way that may pass. ``chance``: 0 to 1, by which part of the jitter the pause is longer."""
-    if delivery.attempts > len(PAUSES):
+    if had_all_tries(delivery):
         return given_up(delivery)
     pause = PAUSES[max(delivery.attempts - 1, 0)]
     if retry_after is not None:
@@ -330,8 +339,9 @@ def failed(delivery: Delivery, now: datetime, retry_after: float | None, chance:
 
 
 def postponed(delivery: Delivery, until: datetime, chance: float) -> Delivery:
-    """Its hook rests; what waits for it comes back one after the other."""
-    return replace(delivery, due=until + FIRST_REST * chance)
+    """Its hook rests; what waits for it comes back one after the other, spread the wider the longer it waits."""
+    spread = min(max(until - delivery.since, FIRST_REST), WIDEST_SPREAD)
+    return replace(delivery, due=until + spread * chance)
 
 
 def once_more(delivery: Delivery, now: datetime) -> Delivery:

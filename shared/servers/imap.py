@@ -232,14 +232,14 @@ class ImapSource:
         """UIDs that are not settled, ascending."""
         low = max(1, self._state.next - WINDOW)
         if self._state.first is None:
-            found = search_range(self._client, low, self._uidnext, self._uidnext)
+            found = search_range(self._client, low, self._uidnext, self._uidnext, self._messages)
         else:
             until, since = self._state.first
             # The date limits only what was there when the mailbox was connected. A mail that comes later is new
             # whatever its INTERNALDATE says (one that was moved here keeps its old one).
             by_date = ["SINCE", date.fromisoformat(since)]
-            found = search_range(self._client, low, until - 1, self._uidnext, by_date)
-            found += search_range(self._client, until, self._uidnext, self._uidnext)
+            found = search_range(self._client, low, until - 1, self._uidnext, self._messages, by_date)
+            found += search_range(self._client, until, self._uidnext, self._uidnext, self._messages)
         return sorted({uid for uid in found if self._state.is_new(uid)})
 
     def listing(self, since: datetime) -> Iterator[str]:
@@ -249,7 +249,7 @@ class ImapSource:
         validity = self._asked(self._examine)
         self._watch.step("list")
         with self._translated():
-            found = search_range(self._client, 1, self._uidnext, self._uidnext, by_date)
+            found = search_range(self._client, 1, self._uidnext, self._uidnext, self._messages, by_date)
         yield from (_position(validity, uid) for uid in sorted(set(found)))
 
     def look_up(self, positions: Sequence[str]) -> Iterator[Arrival]:

@@ -8,28 +8,54 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import itertools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from shared.errors import RowChanged
-from shared.mail.address import Address
 from shared.model import reason
-from shared.model.happening import incident_created, mail_held, note_added, status_changed
-from shared.model.inbound import Content, Filed, Filing, Holder, Inbound, Kept, Step, ThreadEntry
-from shared.model.incident import Incident, Note, NoteKind, Status, label
+from shared.model.happening import mail_held
+from shared.model.inbound import (
+    Content,
+    Counts,
+    Filed,
+    Filing,
+    HeldMail,
+    Inbound,
+    Kept,
+    Step,
+    ThreadEntry,
+)
+from shared.model.incident import Incident, Note, Status
 from shared.model.limits import Limit, Tally
-from shared.model.outbound import NUMBER_LATER
 from shared.model.reason import Outcome
-from shared.model.webhook import Event, Hooks
+from shared.model.webhook import Hooks
 from shared.ports import InboundKey, Page
 from shared.store import keys, rows
-from shared.store.answers import moved, queued, relisted, undeliverable
+from shared.store.answers import moved, relisted, undeliverable
 from shared.store.bodies import INLINE_BODY, read_body, write_body
+from shared.store.filing import (
+    Ring,
+    counted,
+    decided,
+    delivered_events,
+    filed_as,
+    index_operations,
+    insert,
+    link,
+    more_notes,
+    notes_of,
+    outbound_operations,
+    settle,
+    together,
+)
 from shared.store.happenings import read_hooks, told
 from shared.store.raw import Blobs
-from shared.store.tables import Delete, Insert, Operation, Replace, Row, Tables, Upsert, Value, Where
+from shared.store.tables import Insert, Operation, Replace, Row, Tables, Upsert, Value, Where
 
 TABLE = "desk"
 
@@ -42,8 +68,9 @@ TURNS = 64
 TURN_SECONDS = 2.0
 """Longest wait for one's turn at the counter: one request that hangs must not hold up the others for its whole time."""
 
-Ring = dict[str, str | int]
-"""When the bell of a pending mail was rung last, and how often since then."""
+MOST_COUNTED = dict.fromkeys(Outcome, 5000) | dict.fromkeys((Outcome.PENDING, Outcome.HELD, Outcome.FAILED), 10_000)
+"""Rows of a tenant's ledger that counting looks at, the newest first; a page of 1,000 is a request. Of what waits for
+somebody more than of what is done with, where no decision depends on the number."""
 
 _WITHOUT_RAW = frozenset({reason.UNFETCHABLE.code, reason.RAW_LOST.code})
 """Outcomes of mails that are worth fetching again when the server lists them again."""
@@ -52,9 +79,12 @@ _WITHOUT_RAW = frozenset({reason.UNFETCHABLE.code, reason.RAW_LOST.code})
 class TableDesk:
     """``ports.Desk`` on tables and blobs."""
 
-    def __init__(self, tables: Tables, blobs: Blobs) -> None:
+    def __init__(
+        self, tables: Tables, blobs: Blobs, most_counted: Mapping[Outcome, int] = MappingProxyType(MOST_COUNTED)
+    ) -> None:
         self._tables = tables
         self._blobs = blobs
+        self._most_counted = most_counted
         self._turns = tuple(threading.Lock() for _ in range(TURNS))
 
     # ── the cursor ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,7 +130,7 @@ class TableDesk:
         waiting = [_pending(mail, now) for mail in {mail.id: mail for mail in mails}.values()]
         ring: Ring = {"rung": keys.stamp(now), "rings": 0}
         try:
-            self._tables.commit(TABLE, tenant, [one for mail in waiting for one in _insert(mail, ring)])
+            self._tables.commit(TABLE, tenant, [one for mail in waiting for one in insert(mail, ring)])
         except RowChanged:
             # Some are there already (a poll that was cut off, or runs at the same time): one by one, then.
             return [mail.id for mail in waiting if self._keep_one(tenant, mail, ring)]
@@ -112,7 +142,7 @@ class TableDesk:
             return False
         again = replace(mail, kept=there.kept, released=there.released) if there else mail
         try:
-            self._tables.commit(TABLE, tenant, _settle(there, again, ring) if there else _insert(mail, ring))
+            self._tables.commit(TABLE, tenant, settle(there, again, ring) if there else insert(mail, ring))
         except RowChanged:
             return False  # whoever was faster rings its bell
         return True
@@ -121,7 +151,7 @@ class TableDesk:
         """See ``ports.Desk.keep_unfetched``."""
         row = replace(_pending(mail, now), outcome=Outcome.FAILED, reason=reason.UNFETCHABLE.code)
         try:
-            self._tables.commit(TABLE, tenant, _insert(row, {}))
+            self._tables.commit(TABLE, tenant, insert(row, {}))
         except RowChanged:
             return  # it has a row, so it is accounted for
 
@@ -162,7 +192,7 @@ class TableDesk:
         """See ``ports.Desk.lose_raw``."""
         lost = replace(inbound, outcome=Outcome.FAILED, reason=reason.RAW_LOST.code, trace=(trace,))
         rewind = Upsert(keys.cursor(inbound.mailbox, generation), {"cursor": ""})
-        self._tables.commit(TABLE, tenant, [*_settle(inbound, lost), rewind])
+        self._tables.commit(TABLE, tenant, [*settle(inbound, lost), rewind])
 
     def give_up(self, tenant: str, id: str, now: datetime) -> bool:
         """See ``ports.Desk.give_up``."""
@@ -171,7 +201,7 @@ class TableDesk:
             return False
         step = Step("give_up", True, "converting it failed as often as the queue tries")
         failed = replace(mail, outcome=Outcome.FAILED, reason=reason.CONVERSION_FAILED.code, trace=(step,))
-        self._tables.commit(TABLE, tenant, _settle(mail, failed))
+        self._tables.commit(TABLE, tenant, settle(mail, failed))
         return True
 
     def retry(self, tenant: str, id: str, now: datetime) -> bool:
@@ -199,12 +229,12 @@ class TableDesk:
         gone = replace(
             mail, outcome=Outcome.DISCARDED, reason=reason.DISCARDED_BY_PERSON.code, trace=(*mail.trace, step)
         )
-        self._tables.commit(TABLE, tenant, _settle(mail, gone))
+        self._tables.commit(TABLE, tenant, settle(mail, gone))
         return True
 
     def _decide_again(self, tenant: str, mail: Inbound, released: str, now: datetime) -> None:
         again = replace(mail, outcome=Outcome.PENDING, reason=reason.WAITING.code, trace=(), released=released)
-        self._tables.commit(TABLE, tenant, _settle(mail, again, {"rung": keys.stamp(now), "rings": 0}))
+        self._tables.commit(TABLE, tenant, settle(mail, again, {"rung": keys.stamp(now), "rings": 0}))
 
     def ledger(
         self,
@@ -221,13 +251,22 @@ class TableDesk:
         found, next_ = self._newest(tenant, prefixes, after, where, limit)
         return Page(tuple(rows.read_inbound(row) for row in found), next_)
 
-    def counts(self, tenant: str, mailbox: str) -> dict[Outcome, int]:
+    def counts(self, tenant: str, mailbox: str) -> Counts:
         """See ``ports.Desk.counts``."""
-        where = [Where("mailbox", "eq", mailbox)]
-        return {
-            outcome: sum(1 for _ in self._range(tenant, f"E:{outcome}:", where=where, columns=("mailbox",)))
-            for outcome in Outcome
-        }
+        found = {outcome: self._by_mailbox(tenant, outcome, self._most_counted[outcome]) for outcome in Outcome}
+        mails = {outcome: by_mailbox[mailbox] for outcome, (by_mailbox, _) in found.items()}
+        return Counts(mails, frozenset(outcome for outcome, (_, complete) in found.items() if not complete))
+
+    def held(self, tenant: str, most: int) -> HeldMail:
+        """See ``ports.Desk.held``."""
+        return HeldMail(*self._by_mailbox(tenant, Outcome.HELD, most))
+
+    def _by_mailbox(self, tenant: str, outcome: Outcome, most: int) -> tuple[Counter[str], bool]:
+        """How many of the newest mails of this outcome each mailbox has, and whether they are all there are."""
+        # The mailbox is no condition of the query: storage would look through all rows for those of a quiet one.
+        rows = self._range(tenant, f"E:{outcome}:", columns=("mailbox",))
+        found = Counter(row.text("mailbox") for row in itertools.islice(rows, most))
+        return found, found.total() < most or next(rows, None) is None
 
     # ── threads ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -302,17 +341,17 @@ class TableDesk:
 
     def _file_delivered(self, tenant: str, filing: Filing, hooks: Hooks) -> Filed:
         operations, incident = self._incident_operations(tenant, filing)
-        filed = _filed(filing, incident)
-        operations += _settle(filing.inbound, _decided(filing, filed))
-        notes = _notes(filing, filed)
+        filed = filed_as(filing, incident)
+        operations += settle(filing.inbound, decided(filing, filed))
+        notes = notes_of(filing, filed)
         operations += [self._note(tenant, incident.number, note, name) for note, name in notes]
-        operations += _outbound_operations(filing, filed)
-        operations += _index_operations(filing, incident.number)
-        operations += [_counted(tally) for tally in filing.decision.count]
+        operations += outbound_operations(filing, filed)
+        operations += index_operations(filing, incident.number)
+        operations += [counted(tally) for tally in filing.decision.count]
         if filing.bounced is not None:
             operations += moved(*filing.bounced)
         operations += [undeliverable(address, why) for address, why in filing.undeliverable]
-        events, ids = told(hooks, _delivered_events(tenant, filing, incident, [note for note, _ in notes]))
+        events, ids = told(hooks, delivered_events(tenant, filing, incident, [note for note, _ in notes]))
         self._tables.commit(TABLE, tenant, [*operations, *events])
         return replace(filed, events=ids)
 
@@ -326,11 +365,11 @@ class TableDesk:
 
     def _file_undelivered(self, tenant: str, filing: Filing, hooks: Hooks) -> Filed:
         filed = Filed(filing.decision.duplicate_of, None)
-        after = _decided(filing, filed)
+        after = decided(filing, filed)
         is_held = after.outcome is Outcome.HELD
         held = [mail_held(tenant, filing.inbound, after, filing.now or filing.at)] if is_held else []
         events, ids = told(hooks, held)
-        self._tables.commit(TABLE, tenant, [*_settle(filing.inbound, after), *events])
+        self._tables.commit(TABLE, tenant, [*settle(filing.inbound, after), *events])
         return replace(filed, events=ids)
 
     def _incident_operations(self, tenant: str, filing: Filing) -> tuple[list[Operation], Incident]:
@@ -343,7 +382,7 @@ class TableDesk:
             updated=max(filing.at, joined.updated),
             status=effect.status or joined.status,
             notes_count=joined.notes_count + 1,
-            participants=_together(joined.participants, new_people),
+            participants=together(joined.participants, new_people),
             related=tuple(dict.fromkeys((*joined.related, *filing.decision.related))),
         )
         operations: list[Operation] = [
@@ -363,10 +402,10 @@ class TableDesk:
             group=filing.group,
             mailbox=filing.inbound.mailbox,
             reporter=filing.author,
-            participants=_together((filing.author,), filing.participants),
+            participants=together((filing.author,), filing.participants),
             created=filing.at,
             updated=filing.at,
-            notes_count=1 + _more_notes(filing),
+            notes_count=1 + more_notes(filing),
             related=filing.decision.related,
         )
         counted = {"last": number}
@@ -376,7 +415,7 @@ class TableDesk:
             Insert(keys.listed(incident.status, incident.updated, number), rows.incident_values(incident)),
         ]
         for twin in filing.decision.twins:
-            operations += _link(twin, number)
+            operations += link(twin, number)
         return operations, incident
 
     def _note(self, tenant: str, incident: int, note: Note, name: str) -> Operation:
@@ -428,121 +467,3 @@ def _pending(mail: Kept, now: datetime) -> Inbound:
         outcome=Outcome.PENDING,
         reason=reason.WAITING.code,
     )
-
-
-def _insert(mail: Inbound, ring: Ring) -> list[Operation]:
-    values = rows.inbound_values(mail)
-    entry = keys.entry(mail.outcome, mail.kept, mail.id)
-    return [Insert(keys.source(mail.id), values), Insert(entry, {**values, **ring})]
-
-
-def _settle(before: Inbound, after: Inbound, ring: Ring | None = None) -> list[Operation]:
-    """The mail's row under If-Match, and its move within the ledger's index."""
-    values = rows.inbound_values(after)
-    return [
-        Replace(keys.source(before.id), {**values, "trace": rows.trace_value(after.trace)}, before.version),
-        Delete(keys.entry(before.outcome, before.kept, before.id)),
-        Insert(keys.entry(after.outcome, after.kept, after.id), {**values, **(ring or {})}),
-    ]
-
-
-def _decided(filing: Filing, filed: Filed) -> Inbound:
-    return replace(
-        filing.inbound,
-        outcome=filing.decision.outcome,
-        reason=filing.decision.reason.code,
-        sender=filing.sender,
-        subject=filing.subject,
-        incident=filed.incident,
-        note=filed.note,
-        trace=filing.decision.trace,
-    )
-
-
-def _index_operations(filing: Filing, number: int) -> list[Operation]:
-    holders = (*filing.content.holders, Holder(filing.group, number, filing.inbound.id))
-    key, values = keys.digest(filing.digest), rows.content_values(holders)
-    version = filing.content.version
-    # Two groups that take in one mail at the same time meet here, so the later one sees the other and links it.
-    operations: list[Operation] = [Replace(key, values, version) if version else Insert(key, values)]
-    for claim in filing.claims:
-        key = keys.thread(filing.group, claim.message_id)
-        values = rows.thread_values(replace(claim, incident=number))
-        operations.append(Replace(key, values, claim.version) if claim.version else Insert(key, values))
-    return operations
-
-
-def _notes(filing: Filing, filed: Filed) -> list[tuple[Note, str]]:
-    """The notes that the mail makes, each with the name that its text is kept under."""
-    assert filed.incident is not None
-    assert filed.note is not None
-    effect, mail = filing.decision.effect, filing.inbound.id
-    notes = [(Note(filed.note, effect.kind, filing.author, filing.at, filing.body, mail, effect.marks), mail)]
-    if filing.preface is not None:
-        author, body = filing.preface
-        above = Note(filed.note + 1, NoteKind.INTERNAL, author, filing.at, body, mail, ("forwarded",))
-        notes.append((above, f"{mail}-preface"))
-    if filing.acknowledgement is not None and filed.outbound is not None:
-        author, body, outbound = filing.acknowledgement
-        body = replace(body, text=body.text.replace(NUMBER_LATER, label(filed.incident)))
-        first = Note(filed.outbound, NoteKind.ANSWER, author, filing.at, body, "", (outbound.kind.value,))
-        notes.append((first, f"{mail}-{outbound.kind}"))
-    return notes
-
-
-def _outbound_operations(filing: Filing, filed: Filed) -> list[Operation]:
-    """The mails that go out for it."""
-    assert filed.incident is not None
-    assert filed.note is not None
-    operations: list[Operation] = []
-    if filing.answer is not None:
-        operations += queued(replace(filing.answer, incident=filed.incident, note=filed.note))
-    if filing.acknowledgement is not None and filed.outbound is not None:
-        operations += queued(replace(filing.acknowledgement[2], incident=filed.incident, note=filed.outbound))
-    return operations
-
-
-def _delivered_events(tenant: str, filing: Filing, incident: Incident, notes: Sequence[Note]) -> list[Event]:
-    """What webhooks may hear of it: an incident with its first note, or a note, and every further one."""
-    at, joined = filing.now or filing.at, filing.decision.join
-    first = note_added(tenant, incident, notes[0], at) if joined else incident_created(tenant, incident, notes[0], at)
-    events = [first, *(note_added(tenant, incident, one, at) for one in notes[1:])]
-    if joined is not None and joined.status is not incident.status:
-        events.append(status_changed(tenant, joined, incident, at))
-    return events
-
-
-def _more_notes(filing: Filing) -> int:
-    return (1 if filing.preface else 0) + (1 if filing.acknowledgement else 0)
-
-
-def _filed(filing: Filing, incident: Incident) -> Filed:
-    """The mail's own note comes first, then what stands above a forward, then our acknowledgement."""
-    note = incident.notes_count - _more_notes(filing)
-    if filing.acknowledgement is not None:
-        return Filed(incident.number, note, incident.notes_count)
-    return Filed(incident.number, note, note if filing.answer else None)
-
-
-def _counted(tally: Tally) -> Operation:
-    key = keys.tally(tally.limit.end, tally.limit.name, tally.limit.key)
-    values: dict[str, Value] = {"count": tally.count + 1}
-    return Replace(key, values, tally.version) if tally.version else Insert(key, values)
-
-
-def _link(incident: Incident, number: int) -> list[Operation]:
-    """Another incident names this one as related. It is no activity: its place in the list stays."""
-    after = replace(incident, related=tuple(dict.fromkeys((*incident.related, number))))
-    values = rows.incident_values(after)
-    return [
-        Replace(keys.incident(incident.number), values, incident.version),
-        Upsert(keys.listed(after.status, after.updated, after.number), values),
-    ]
-
-
-def _together(people: Sequence[Address], more: Sequence[Address]) -> tuple[Address, ...]:
-    """Both, each address once, the first to come stays."""
-    first: dict[str, Address] = {}
-    for person in (*people, *more):
-        first.setdefault(person.key, person)
-    return tuple(first.values())

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.errors import RowChanged
 from shared.mail.address import Address
+from shared.mail.message import parse
 from shared.model import reason
 from shared.model.erasing import WORD, DataSubject, Erasure, Stretch
 from shared.model.inbound import Step
-from shared.model.incident import Body, Incident
+from shared.model.incident import Body, Incident, NoteKind
 from shared.model.outbound import Outbound, SendKind
+from shared.model.reason import Outcome
 from shared.model.retention import may_be_settled
 from shared.store import keys, rows
 from shared.store.answers import outbound_values, read_outbound, undeliverable
@@ -97,6 +99,14 @@ class TableForgetting:
         return Stretch("", (("attachments", len(left)),))
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Who wrote a mail, and the SHA-256 of its files."""
+
+    sender: str = ""
+    files: frozenset[str] = frozenset()
+
+
 class _Erased:
     """Rows of one tenant as they are when the person is out of them. ``dry``: only counted."""
 
@@ -113,15 +123,34 @@ class _Erased:
         self.waiting = 0
 
     def mails(self, row: Row) -> None:
-        """A mail of the person's."""
-        if self._person.is_(row.text("sender")) and keys.read_stamp(row.text("kept")) <= self._person.before:
+        """A mail of the person's; whose one is that is not decided yet shows when it is."""
+        # Received before, and taken in since: its note and its incident bear the time when it was received.
+        if min(keys.read_stamp(row.text(name)) for name in ("received", "kept")) > self._person.before:
+            return
+        if row.text("outcome") == Outcome.PENDING:
+            self.waiting += 1
+        elif self._person.wrote(row.text("sender") or self._unread(row).sender):
             self._mail(row)
+
+    def _unread(self, row: Row) -> _Unread:
+        """What stands in a mail that was never converted: its row does not tell."""
+        id = row.key.rpartition(":")[2]
+        raw = self._blobs.read("raw", f"{self._tenant}/{id}.eml") if row.text("outcome") == Outcome.FAILED else None
+        if raw is None:
+            return _Unread()
+        message = parse(raw)
+        files = frozenset(one.sha256 for one in message.attachments)
+        return _Unread(message.sender.address if message.sender else "", files)
 
     def _mail(self, row: Row) -> None:
         self._count("mails")
         if self._dry:
             return
         mail = rows.read_inbound(row)
+        if mail.note is None:
+            # What a conversion stored that was cut off before any row named it.
+            self._name_attachments(self._unread(row).files)
+            self._blobs.delete("bodies", f"{self._tenant}/{mail.id}.json")
         self._blobs.delete("raw", f"{self._tenant}/{mail.id}.eml")
         step = Step("erased", True, "a person had everything erased that this sender wrote")
         after = replace(mail, sender=self._person.alias, subject=WORD, trace=(step,))
@@ -134,24 +163,37 @@ class _Erased:
         self._commit([Replace(row.key, {**values, "trace": rows.trace_value(after.trace)}, row.etag), *moved])
 
     def notes(self, row: Row) -> None:
-        """A note that the person wrote, and the mail that it came by: an agent may have forwarded it."""
+        """A note that the person wrote, or that says that mail to the person came back; and the mail that it came by:
+        an agent may have forwarded it."""
         author = Address(*json.loads(row.text("author")))
-        if not self._person.is_(author.address) or keys.read_stamp(row.text("created")) > self._person.before:
+        is_theirs = self._person.is_(author.address) or self._is_report(row)
+        # Somebody else's address needs no look at the mail, and most notes have one.
+        if (author.address and not is_theirs) or keys.read_stamp(row.text("created")) > self._person.before:
+            return
+        mail = self._tables.get(TABLE, self._tenant, keys.source(row.text("mail"))) if row.text("mail") else None
+        if not is_theirs and (mail is None or not self._sent(mail)):
             return
         self._note(row, self._alias)
-        mail = self._tables.get(TABLE, self._tenant, keys.source(row.text("mail"))) if row.text("mail") else None
         # Its own mails are counted, and erased, before the notes.
-        if mail is not None and mail.text("sender") != self._person.alias and not self._person.is_(mail.text("sender")):
+        if mail is not None and not self._sent(mail):
             self._mail(mail)
+
+    def _is_report(self, row: Row) -> bool:
+        """Whether it tells that mail to the person came back."""
+        if row.text("kind") != NoteKind.SYSTEM:
+            return False
+        return self._person.wrote(read_body(self._blobs, self._tenant, row).text)
+
+    def _sent(self, mail: Row) -> bool:
+        """Whether a mail's row names the person, or stands for it already."""
+        return mail.text("sender") == self._person.alias or self._person.wrote(mail.text("sender"))
 
     def _note(self, row: Row, author: Address | None) -> None:
         self._count("notes")
         if self._dry:
             return
         body = read_body(self._blobs, self._tenant, row)
-        for start in range(0, len(body.attachments), 100):
-            named = {ref.sha256 for ref in body.attachments[start : start + 100]}
-            self._commit([Upsert(keys.erased_attachment(self._id, sha256), {"count": 1}) for sha256 in sorted(named)])
+        self._name_attachments(ref.sha256 for ref in body.attachments)
         if name := row.text("body_name"):
             self._blobs.delete("bodies", f"{self._tenant}/{name}.json")
         kept = {name: value for name, value in row.values.items() if name not in ("body", "body_name")}
@@ -160,10 +202,16 @@ class _Erased:
             values["author"] = json.dumps([author.name, author.address])
         self._commit([Replace(row.key, values, row.etag)])
 
+    def _name_attachments(self, digests: Iterable[str]) -> None:
+        named = sorted(set(digests))
+        for start in range(0, len(named), 100):
+            some = named[start : start + 100]
+            self._commit([Upsert(keys.erased_attachment(self._id, sha256), {"count": 1}) for sha256 in some])
+
     def answers(self, row: Row) -> None:
         """A mail of ours to the person: the agent's words stay, an acknowledgement quotes the person's."""
         mail = read_outbound(row)
-        if not self._is_about(mail) or (mail.since is not None and mail.since > self._person.before):
+        if not self._is_about(mail) or self._is_later(mail):
             return
         if mail.is_open:
             self.waiting += 1
@@ -187,6 +235,14 @@ class _Erased:
             said=said,
         )
         self._commit([Replace(row.key, outbound_values(after), row.etag)])
+
+    def _is_later(self, mail: Outbound) -> bool:
+        """Whether it belongs to what the same address began after the order. Answers to what it wrote before go,
+        also those that were written, or sent again, while the erasure goes on."""
+        if mail.since is None or mail.since <= self._person.before:
+            return False
+        row = self._tables.get(TABLE, self._tenant, keys.incident(mail.incident))
+        return row is not None and keys.read_stamp(row.text("created")) > self._person.before
 
     def _is_about(self, mail: Outbound) -> bool:
         addresses = [one.address for one in (*mail.to, *mail.cc)] + [who for who, _ in mail.refused] + list(mail.got)
@@ -215,11 +271,19 @@ class _Erased:
         self._count("incidents")  # somebody works on it: the next round finds it again
 
     def _without(self, incident: Incident) -> Incident:
-        people = tuple(map(self._other, incident.participants))
-        if self._person.is_(incident.reporter.address):
-            return replace(incident, reporter=self._alias, subject=WORD, participants=people)
+        if self._reported(incident):
+            theirs = (self._alias if one == incident.reporter else one for one in incident.participants)
+            return replace(incident, reporter=self._alias, subject=WORD, participants=tuple(map(self._other, theirs)))
         others = tuple(one for one in incident.participants if not self._person.is_(one.address))
         return replace(incident, participants=others)
+
+    def _reported(self, incident: Incident) -> bool:
+        """Whether the person did. Where no single sender was named, the first note tells, which comes before this."""
+        if incident.reporter.address:
+            return self._person.is_(incident.reporter.address)
+        first = self._tables.get(TABLE, self._tenant, keys.note(incident.number, 1))
+        author = Address(*json.loads(first.text("author"))) if first is not None else Address("", "")
+        return author == self._alias or self._person.wrote(incident.reporter.name)
 
     def threads(self, row: Row) -> None:
         """A Message-ID that the person referred to."""

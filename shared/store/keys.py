@@ -8,6 +8,7 @@ KP:<person id>                          a person who signs in with Entra ID
 KPN:<address>                           which listed person that address is
 KPO:<account>                           which person that account is
 MB:<mailbox>                            settings
+MV:mailboxes                            written with each of them: whether any of them changed
 MC:<mailbox>:<generation>               cursor
 MT:<mailbox>                            token cache of somebody who signed in for it
 S:<inbound id>                          a mail: outcome, reason, trace
@@ -37,6 +38,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 COUNTER = "C:incident"
+
+MAILBOXES_CHANGED = "MV:mailboxes"
+"""Key of the row that is written together with any mailbox's settings."""
 
 HOOKS = "W:hooks"
 """Key of a tenant's webhooks: all in one row, since all of them are looked at whenever something happens."""

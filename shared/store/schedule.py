@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from shared.errors import RowChanged
-from shared.model.schedule import SLACK, Slot, shard
-from shared.store.keys import read_stamp, stamp
+from shared.model.schedule import SHARDS, SLACK, Slot, shard
+from shared.store.keys import AFTER, read_stamp, stamp
 from shared.store.tables import Delete, Insert, Replace, Row, Tables, Value, Where
 
 TABLE = "schedule"
 
-_TIMES = ("busy_until", "ticked", "last_poll", "last_success", "failing_since", "transcript_until", "out_not_before")
+_TIMES = (
+    "busy_until",
+    "ticked",
+    "last_poll",
+    "last_success",
+    "failing_since",
+    "transcript_until",
+    "out_not_before",
+    "out_since",
+)
 
 
 class TableSchedule:
@@ -26,6 +35,15 @@ class TableSchedule:
         """See ``ports.Schedule.get``."""
         row = self._tables.get(TABLE, shard(tenant, mailbox), f"{tenant}:{mailbox}")
         return _slot(row) if row else None
+
+    def of(self, tenant: str, mailboxes: Collection[str]) -> dict[str, Slot]:
+        """See ``ports.Schedule.of``."""
+        if len(mailboxes) <= SHARDS:
+            found = (self.get(tenant, mailbox) for mailbox in mailboxes)
+            return {slot.mailbox: slot for slot in found if slot is not None}
+        start, end = f"{tenant}:", f"{tenant}:{AFTER}"
+        rows = (row for part in range(SHARDS) for row in self._tables.query(TABLE, f"{part:x}", start, end))
+        return {slot.mailbox: slot for slot in map(_slot, rows) if slot.mailbox in mailboxes}
 
     def put(self, slot: Slot) -> Slot:
         """See ``ports.Schedule.put``."""
@@ -66,6 +84,9 @@ def _values(slot: Slot) -> dict[str, Value]:
         "refusals": slot.refusals,
         "out_refusals": slot.out_refusals,
         "out_settings": slot.out_settings,
+        "out_code": slot.out_code,
+        "out_message": slot.out_message,
+        "out_fix": slot.out_fix,
         "error_code": slot.error_code,
         "error_message": slot.error_message,
         "error_fix": slot.error_fix,
@@ -92,6 +113,9 @@ def _slot(row: Row) -> Slot:
         # Rows of older versions do not have these.
         out_refusals=row.number("out_refusals"),
         out_settings=row.text("out_settings"),
+        out_code=row.text("out_code"),
+        out_message=row.text("out_message"),
+        out_fix=row.text("out_fix"),
         error_code=row.text("error_code"),
         error_message=row.text("error_message"),
         error_fix=row.text("error_fix"),

@@ -43,6 +43,11 @@ KEPT_SECONDS = 300.0
 """How long a process goes on with the data keys that it read. ``flows.rotate`` waits longer than this."""
 
 
+MOST_FAILED = 5
+"""Data keys that cannot be unwrapped in one run (their version of the wrapping key was deleted) before it ends: a vault
+that is away takes some seconds for each."""
+
+
 class Wrapper(Protocol):
     """A key that never enters storage, and wraps those that do."""
 
@@ -212,9 +217,16 @@ class TableSecrets:
     def rewrap(self, most: int) -> int:
         """See ``ports.Secrets.rewrap``."""
         newest, done = self._wrapper.newest(), 0
+        failed: list[StoreUnavailable | ConfigError] = []
         for row in list(self._tables.query(TABLE, PARTITION)):
             old = {name: row.text(name) for name in ("wrapped", "before") if row.text(name)}
-            new = {name: self._again(text, newest) for name, text in old.items()}
+            try:
+                new = {name: self._again(text, newest) for name, text in old.items()}
+            except (StoreUnavailable, ConfigError) as error:
+                failed.append(error)
+                if len(failed) == MOST_FAILED:
+                    break
+                continue
             if new == old:
                 continue
             if done == most:
@@ -222,6 +234,8 @@ class TableSecrets:
             with suppress(RowChanged):  # it was rotated, or destroyed, at this moment
                 self._tables.commit(TABLE, PARTITION, [Replace(row.key, {**row.values, **new}, row.etag)])
                 done += 1
+        if failed:
+            raise failed[0]
         return done
 
     def _again(self, text: str, newest: str) -> str:

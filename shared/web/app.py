@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from shared.ports import App
-from shared.web import problems
+from shared.web import callers, problems
 from shared.web.callers import make_house
 from shared.web.edge import Edge
 from shared.web.lastused import Later, in_background
@@ -51,7 +51,7 @@ def build(app: App, admin_key: str, later: Later = in_background) -> FastAPI:
     )
     web.state.house = make_house(app, admin_key, later)
     web.add_middleware(Edge)
-    problems.install(web)
+    problems.install(web, callers.whoever)
     for router in (mailboxes, discover, incidents, notes, mail, keys, webhooks, people_api, tenants, health):
         web.include_router(router.router, responses=problems.RESPONSES)
     for router in (erasures, export_api):

@@ -71,6 +71,8 @@ def caller(request: Request) -> Caller:
         if request.method not in SAFE_METHODS:
             refuse_other_sites(request)
     house.last_used.note(found)
+    # For an error page's navigation, should it come to that.
+    request.state.caller = found
     return found
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared import log
 from shared.flows import reply
 from shared.web import problems
+from shared.web.troubles import OUR_FAULT
 
 MAX_BODY_BYTES = 1_000_000
 """The longest whitelist is 30,000 characters; nothing but an answer with files needs a tenth of this."""
@@ -67,7 +68,7 @@ class Edge:
             _log_fault(error)
             # Once the head is out there is no way back.
             if not answer.started:
-                response = problems.answer(Request(scope), problems.OUR_FAULT)
+                response = problems.answer(Request(scope), OUR_FAULT)
                 await response(scope, receive, answer.send)
 
 

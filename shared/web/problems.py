@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from shared import errors, log
+from shared.flows.tenants import Caller
 from shared.web.pages import render
+from shared.web.troubles import CHANGED_MEANWHILE, NO_SUCH_PAGE, OUR_FAULT, STORAGE_AWAY, Trouble
 from shared.web.wording import in_words
 
 
@@ -54,25 +56,6 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     "5XX": _described("Our fault, or a mail server's."),
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """An error in the words of HTTP."""
-
-    status: int
-    code: str
-    detail: str
-    fix: str = ""
-    fields: tuple[tuple[str, str], ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-OUR_FAULT = Trouble(
-    500,
-    "our_fault",
-    "Something went wrong on our side. It was logged.",
-    "Try again; if it happens again, tell the operator of this service.",
-)
 NOT_JSON = Trouble(
     415,
     "not_json",
@@ -86,18 +69,6 @@ NOT_A_NOTE = Trouble(
     "The request's body is neither JSON nor a form.",
     "Send JSON (Content-Type: application/json) or multipart/form-data.",
 )
-NO_SUCH_PAGE = Trouble(404, "not_found", "There is nothing at this address.", "Check the address.")
-CHANGED_MEANWHILE = Trouble(
-    409, "conflict", "Somebody changed this at the same moment.", "Read it again and repeat your change."
-)
-STORAGE_AWAY = Trouble(
-    503,
-    "store_unavailable",
-    "Inbound cannot reach its storage right now. Nothing is lost.",
-    "Try again in a moment.",
-    # Storage that is away is mostly back within seconds.
-    headers=(("Retry-After", "5"),),
-)
 
 
 def too_large(limit: int) -> Trouble:
@@ -106,8 +77,8 @@ def too_large(limit: int) -> Trouble:
     return Trouble(413, "too_large", said, "Send less at once.")
 
 
-def install(web: FastAPI) -> None:
-    """Make every error of a route leave as a problem."""
+def install(web: FastAPI, whoever: Callable[[Request], Caller | None]) -> None:
+    """Make every error of a route leave as a problem. ``whoever`` finds out who is signed in."""
 
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.InboundError)
@@ -119,8 +90,13 @@ def install(web: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         return answer(request, _from_validation(request, error.errors()))
 
-    async def by_starlette(request: Request, error: Exception) -> Response:
+    # Not async: it reads storage, and a thread waits for that.
+    def by_starlette(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if not is_api(request):
+            # No route asked, as there is none; the navigation leads back from there.
+            with suppress(errors.InboundError):
+                request.state.caller = whoever(request)
         return answer(request, _from_status(error))
 
     web.add_exception_handler(errors.InboundError, known)
@@ -142,8 +118,10 @@ def is_api(request: Request) -> bool:
 def answer(request: Request, trouble: Trouble) -> Response:
     """The trouble as problem+json, or as a page for people."""
     if not is_api(request):
+        caller = getattr(request.state, "caller", None)
+        headers = dict(trouble.headers)
         return render.page(
-            request, "problem.html", status=trouble.status, headers=dict(trouble.headers), trouble=trouble
+            request, "problem.html", status=trouble.status, headers=headers, caller=caller, trouble=trouble
         )
     problem = Problem(
         title=HTTPStatus(trouble.status).phrase,

@@ -46,7 +46,7 @@ def main() -> int:
         tenant = _mailbox(app, server)
         polled = _poll_all(app, tenant)
         converted = _convert_all(app, azurite.connection_string)
-        counts = {outcome.value: count for outcome, count in app.desk.counts(tenant, "support").items() if count}
+        counts = {outcome.value: count for outcome, count in app.desk.counts(tenant, "support").mails.items() if count}
         first, last = app.desk.incident(tenant, 1), app.desk.incident(tenant, MAILS)
     _report("raw imapclient (yardstick)", raw, raw)
     _report("poll: fetch, keep, ring", polled, raw)

@@ -12,6 +12,7 @@ from shared.model.acknowledge import limits_of, may_acknowledge
 from shared.model.facts import Facts
 from shared.model.inbound import Filed, Filing
 from shared.model.limits import Tally
+from shared.model.mailbox import own_addresses
 from shared.model.reason import Outcome
 from shared.store.desk import TableDesk
 from tests.support.app import World
@@ -56,4 +57,4 @@ class AcknowledgingDesk(TableDesk):
         raw, mailbox = app.raw.get(tenant, inbound.id), app.mailboxes.get(tenant, inbound.mailbox)
         assert raw is not None
         assert mailbox is not None
-        return Gathered(app, tenant, inbound, parse(raw), raw, mailbox, (mailbox,)).facts()
+        return Gathered(app, tenant, inbound, parse(raw), raw, mailbox, own_addresses((mailbox,))).facts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.model import whitelist
+from shared.model.inbound import HeldMail
 from shared.model.incident import Status
 from shared.model.mailbox import Mailbox
+from shared.model.schedule import Slot
 from shared.ports import App
 from shared.web import search
 from shared.web.callers import Member, TheApp
@@ -28,8 +30,7 @@ MOST_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A mailbox as the page shows it. ``state``: ok, new, failing, paused or disabled. ``held``: how many mails are,
-    up to ``standing.MOST_HELD``."""
+    """A mailbox as the page shows it. ``state``: ok, new, failing, paused or disabled. ``held``: how many mails are."""
 
     id: str
     address: str
@@ -53,8 +54,8 @@ def inbox(request: Request, app: TheApp, caller: Member, query: Annotated[Incide
     mailboxes = app.mailboxes.all(caller.tenant)
     chosen = _chosen(query)
     with_mailboxes = not chosen and not query.after
-    held = standing.held(app, caller.tenant, mailboxes) if with_mailboxes else {}
-    shown = [_shown(app, mailbox, held.get(mailbox.id, 0)) for mailbox in mailboxes] if with_mailboxes else []
+    held = app.desk.held(caller.tenant, standing.MOST_HELD_IN_LISTS) if with_mailboxes else HeldMail({})
+    shown = _all_shown(app, caller.tenant, mailboxes, held) if with_mailboxes else []
     folds = len(shown) > MOST_SHOWN
     return render.page(
         request,
@@ -74,7 +75,7 @@ def inbox(request: Request, app: TheApp, caller: Member, query: Annotated[Incide
         mailboxes=shown,
         unfolded=[one for one in shown if one.wants_somebody or not folds],
         folded=[one for one in shown if folds and not one.wants_somebody],
-        most_held=standing.MOST_HELD,
+        more_held=not held.complete,
     )
 
 
@@ -100,9 +101,13 @@ def _offered(known: set[str], chosen: str | None) -> list[str]:
     return sorted(known | {chosen} if chosen else known)
 
 
-def _shown(app: App, mailbox: Mailbox, held: int) -> Shown:
+def _all_shown(app: App, tenant: str, mailboxes: Sequence[Mailbox], held: HeldMail) -> list[Shown]:
+    slots = app.schedule.of(tenant, {one.id for one in mailboxes})
+    return [_shown(one, slots.get(one.id), held.mails.get(one.id, 0)) for one in mailboxes]
+
+
+def _shown(mailbox: Mailbox, slot: Slot | None, held: int) -> Shown:
     settings = mailbox.settings
-    slot = app.schedule.get(mailbox.tenant, mailbox.id)
     return Shown(
         id=mailbox.id,
         address=settings.email or settings.username,

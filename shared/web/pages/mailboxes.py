@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -13,11 +12,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.errors import Conflict, Invalid, NotFound
+from shared.flows import logins
 from shared.flows import mailboxes as flow
 from shared.flows.probe import probe
 from shared.flows.tenants import Caller
 from shared.mail.writing import template
 from shared.model.discovery import Discovery
+from shared.model.inbound import HeldMail
 from shared.model.mailbox import DEFAULT_PORTS, MAILBOX_ID, OUTGOING_PORTS, RESERVED_ID, Mailbox
 from shared.model.schedule import Slot
 from shared.ports import App
@@ -41,12 +42,13 @@ Did = Annotated[str, StringConstraints(pattern=r"^[a-z-]{0,20}$"), Query()]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A mailbox in the list."""
+    """A mailbox in the list, or on its page. ``more_held``: there may be more held mails than ``held``."""
 
     mailbox: Mailbox
     slot: Slot | None
     state: str
     held: int
+    more_held: bool
     warnings: list[str]
 
 
@@ -54,11 +56,12 @@ class Shown:
 def mailboxes(request: Request, app: TheApp, caller: Member, did: Did = "") -> Response:
     """All mailboxes by group."""
     found = app.mailboxes.all(caller.tenant)
-    held = standing.held(app, caller.tenant, found)
+    held = app.desk.held(caller.tenant, standing.MOST_HELD_IN_LISTS)
+    slots = app.schedule.of(caller.tenant, {one.id for one in found})
     groups: dict[str, list[Shown]] = {}
     for mailbox in sorted(found, key=lambda one: (one.settings.group.lower(), one.id)):
-        groups.setdefault(mailbox.settings.group, []).append(_shown(app, mailbox, held))
-    return render.page(request, "mailboxes.html", caller=caller, groups=groups, did=did, most_held=standing.MOST_HELD)
+        groups.setdefault(mailbox.settings.group, []).append(_shown(mailbox, slots.get(mailbox.id), held))
+    return render.page(request, "mailboxes.html", caller=caller, groups=groups, did=did)
 
 
 @router.get("/new")
@@ -93,17 +96,23 @@ def known(app: App, caller: Caller, id: str) -> Mailbox:
     return flow.get(app, caller.tenant, id)
 
 
-def _shown(app: App, mailbox: Mailbox, held: Mapping[str, int]) -> Shown:
+def _on_its_page(app: App, mailbox: Mailbox) -> Shown:
     slot = app.schedule.get(mailbox.tenant, mailbox.id)
+    return _shown(mailbox, slot, app.desk.held(mailbox.tenant, standing.MOST_HELD))
+
+
+def _shown(mailbox: Mailbox, slot: Slot | None, held: HeldMail) -> Shown:
     settings = mailbox.settings
     if slot is not None and slot.last_success is not None:
         # Old mail came with the first connection: that warning has had its time.
         settings = settings.model_copy(update={"old_mail": "closed"})
-    return Shown(mailbox, slot, standing.state(mailbox, slot), held.get(mailbox.id, 0), surprises(settings))
+    count, more = held.mails.get(mailbox.id, 0), not held.complete
+    return Shown(mailbox, slot, standing.state(mailbox, slot), count, more, surprises(settings))
 
 
 def _page(request: Request, app: App, caller: Caller, sheet: Sheet, *, status: int = 200, did: str = "") -> Response:
     stored = sheet.stored
+    shown = _on_its_page(app, stored) if stored else None
     return render.page(
         request,
         "mailbox.html",
@@ -111,7 +120,8 @@ def _page(request: Request, app: App, caller: Caller, sheet: Sheet, *, status: i
         caller=caller,
         sheet=sheet,
         did=did,
-        shown=_shown(app, stored, standing.held(app, caller.tenant, (stored,))) if stored else None,
+        shown=shown,
+        sending=logins.sending(shown.mailbox, shown.slot) if shown else None,
         signed_in=bool(stored and stored.settings.uses_sign_in and app.sign_ins.cache(stored.tenant, stored.id)[0]),
         now=app.now(),
         groups=sorted({one.settings.group for one in app.mailboxes.all(caller.tenant)}),

@@ -1,28 +1,15 @@
-"""How mailboxes do, as far as lists may ask every ten seconds."""
+"""How mailboxes do, as far as pages may ask every ten seconds."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-
 from shared.model.mailbox import Mailbox
-from shared.model.reason import Outcome
 from shared.model.schedule import Slot
-from shared.ports import App
 
-MOST_HELD = 100
-"""Held mails are counted up to here: it is asked every ten seconds, and beyond it the number changes nothing."""
+MOST_HELD_IN_LISTS = 1_000
+"""Held mails of the tenant that lists look at: one request, asked every ten seconds."""
 
-
-def held(app: App, tenant: str, mailboxes: Iterable[Mailbox]) -> Mapping[str, int]:
-    """Held mails by mailbox, each up to ``MOST_HELD``."""
-    newest = app.desk.ledger(tenant, Outcome.HELD, None, None, "", MOST_HELD)
-    if newest.next is None:
-        return Counter(mail.mailbox for mail in newest.items)
-    return {
-        mailbox.id: len(app.desk.ledger(tenant, Outcome.HELD, None, mailbox.id, "", MOST_HELD).items)
-        for mailbox in mailboxes
-    }
+MOST_HELD = 5_000
+"""The same for the page of a mailbox, which has the number as its subject."""
 
 
 def state(mailbox: Mailbox, slot: Slot | None) -> str:

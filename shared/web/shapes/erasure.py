@@ -38,7 +38,7 @@ class ErasureCounts(BaseModel):
 
 class ErasureOut(BaseModel):
     """``preview``: only counted; ``more``: there is more than was looked through. ``running``: a timer goes on with it
-    every ten minutes; ``waiting`` mails to the person are on their way and are erased when they have left."""
+    every ten minutes; it waits for ``waiting`` mails, which go out to the person or are not converted yet."""
 
     id: str | None
     state: Literal["preview", "running", "done"]

@@ -25,7 +25,8 @@ class Person(BaseModel):
 
 
 class IncidentOut(BaseModel):
-    """An incident without its notes."""
+    """An incident without its notes. ``merged_into``: the number of the one that goes on in its place, where notes and
+    answers belong; null where it goes on itself."""
 
     number: str
     subject: str
@@ -38,6 +39,7 @@ class IncidentOut(BaseModel):
     updated: datetime
     notes_count: int
     related: list[str]
+    merged_into: str | None
 
 
 class AttachmentOut(BaseModel):
@@ -121,6 +123,7 @@ def _incident(incident: desk.Incident) -> dict[str, Any]:
         "updated": incident.updated,
         "notes_count": incident.notes_count,
         "related": [desk.label(number) for number in incident.related],
+        "merged_into": desk.label(incident.merged_into) if incident.merged_into is not None else None,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.flows.logins import Sending
 from shared.flows.mailboxes import MAX_TRANSCRIPT_MINUTES, MailboxStatus
 from shared.flows.probe import ProbeReport
 from shared.model.reason import Outcome
@@ -19,7 +20,7 @@ class Queued(BaseModel):
 
 
 class LastError(BaseModel):
-    """What the last failed poll said, and what to do about it."""
+    """What the last failed poll, or the outgoing server, said, and what to do about it."""
 
     code: str
     message: str
@@ -72,9 +73,22 @@ class TranscriptUntil(BaseModel):
     until: datetime | None
 
 
+class SendingOut(BaseModel):
+    """How sending does. ``state``: off (no outgoing server), ok, or waiting: the server does not accept the log-in, and
+    what is to be sent waits. ``waiting_since``: since when, with these settings. ``next_try``: when the next mail
+    tries; null where none does until somebody saves settings or asks for a poll."""
+
+    state: Literal["off", "ok", "waiting"]
+    waiting_since: datetime | None
+    last_error: LastError | None
+    next_try: datetime | None
+
+
 class StatusOut(BaseModel):
     """How a mailbox is doing. ``state``: new, ok, failing, paused, disabled. ``failing_since``: the first of the polls
     that failed in a row. ``transcript_until``: polls before this time are written down. ``counts``: mails by outcome.
+    ``counts_at_least``: outcomes of which only the newest mails of the tenant were counted (10,000 pending, held or
+    failed ones, 5,000 others), so that there may be more; empty as long as there are fewer.
     """
 
     state: str
@@ -85,20 +99,38 @@ class StatusOut(BaseModel):
     last_error: LastError | None
     next_poll: datetime | None
     polling: bool
+    sending: SendingOut
     counts: dict[Outcome, int]
+    counts_at_least: list[Outcome]
 
 
 def status_out(status: MailboxStatus) -> StatusOut:
     """A mailbox's status as an answer; every outcome has a count."""
-    error = status.error
     return StatusOut(
         state=status.state,
         failing_since=status.failing_since,
         transcript_until=status.transcript_until,
         last_poll=status.last_poll,
         last_success=status.last_success,
-        last_error=LastError(code=error[0], message=error[1], fix=error[2]) if error else None,
+        last_error=_last_error(status.error),
         next_poll=status.next_poll,
         polling=status.polling,
+        sending=_sending_out(status.sending),
         counts={outcome: status.counts.get(outcome, 0) for outcome in Outcome},
+        counts_at_least=[outcome for outcome in Outcome if outcome in status.counts_at_least],
     )
+
+
+def _sending_out(sending: Sending) -> SendingOut:
+    return SendingOut.model_validate(
+        {
+            "state": sending.state,
+            "waiting_since": sending.waiting_since,
+            "last_error": _last_error(sending.error),
+            "next_try": sending.next_try,
+        }
+    )
+
+
+def _last_error(error: tuple[str, str, str] | None) -> LastError | None:
+    return LastError(code=error[0], message=error[1], fix=error[2]) if error else None

@@ -190,3 +190,21 @@ def test_the_nightly_run_leaves_deleted_tenants_to_this_one(world: World) -> Non
     before = left_of(world, key)
     incinerate.incinerate(world.app, TableExpired(world.tables), 1)
     assert left_of(world, key) == before
+
+
+def test_what_storage_refuses_of_one_tenant_holds_up_no_other(world: World) -> None:
+    """A blob under a legal hold, for example, which nobody can delete."""
+    stuck, other = fill(world), fill(world, "beta")
+
+    class Stuck(TableErasing):
+        def remove_blobs(self, tenant: str, most: int) -> int:
+            if tenant == stuck:
+                raise StoreUnavailable("Blob storage: 409")
+            return super().remove_blobs(tenant, most)
+
+    tenants.delete(world.app, "acme", "acme")
+    tenants.delete(world.app, "beta", "beta")
+    with pytest.raises(StoreUnavailable, match="409"):
+        erase.erase(world.app, Stuck(world.tables, world.blobs))
+    assert left_of(world, other) == []
+    assert left_of(world, stuck)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from contextlib import suppress
@@ -9,18 +10,20 @@ from typing import Any
 import pytest
 
 from shared.errors import Conflict, Invalid, NotFound, StoreUnavailable
-from shared.flows import forget, held, reply, send, tenants
+from shared.flows import convert, forget, held, reply, send, tenants
 from shared.flows.erase import erase
 from shared.mail.address import Address
+from shared.mail.message import parse
 from shared.model.doorbell import OutboundBell
 from shared.model.erasing import DataSubject, Erasure, Stretch
 from shared.model.reason import Outcome
 from shared.store.erasing import TableErasing
 from shared.store.forgetting import TableForgetting
-from tests.support.app import World, make_app
+from tests.support.app import NOON, World, make_app
 from tests.support.failing import FailingBlobs, FailingTables, Fault
 from tests.support.mails import mail
 from tests.support.memory import MemoryBlobs, MemoryTables
+from tests.unit.flows.test_bounces import report
 
 ANNA = "Anna.Canary@customer.example"
 BOB = "bob@other.example"
@@ -176,6 +179,19 @@ def test_an_answer_that_is_on_its_way_is_waited_for(world: World, tenant: str) -
     assert canaries(world) == []
 
 
+def test_the_report_that_mail_to_the_person_came_back_goes_with_it(world: World, tenant: str) -> None:
+    answer(world, tenant)
+    ring(world)
+    sent = parse(world.posts["support"].sent[-1][0]).message_id
+    receive(world, tenant, report(sent or "", (ANNA, "failed", "5.1.1")))
+    assert any("could not be delivered" in note.body.text for note in world.notes(tenant, 1))
+    order(world, tenant)
+    assert canaries(world) == []
+    receive(world, tenant, report(sent or "", (BOB, "failed", "5.1.1"), id="<r2@mx.example.com>"))
+    order(world, tenant, "nobody@customer.example")
+    assert [BOB in note.body.text for note in world.notes(tenant, 1)][-1]
+
+
 def test_somebody_else_who_takes_part_in_the_persons_incident_still_does(world: World, tenant: str) -> None:
     world.receive(tenant, by(ANNA, 9, subject="zanzibar 9", cc=BOB))
     order(world, tenant)
@@ -329,3 +345,155 @@ def test_cut_off_anywhere_it_is_finished_by_the_timer(kind: str) -> None:
         if not hit:
             break
     assert at > 30
+
+
+# ── what goes on at the same moment ───────────────────────────────────────────────────────────────────────────────
+
+
+def keep(world: World, raw: bytes, **settings: Any) -> str:
+    """A mail was taken in and is not converted yet."""
+    tenant, _ = world.tenant()
+    world.mailbox(tenant, **settings)
+    world.folders["support"].deliver(raw, world.clock.now)
+    world.poll(tenant)
+    return tenant
+
+
+def test_a_mail_that_is_not_converted_yet_is_waited_for_as_nobody_knows_whose_it_is(world: World) -> None:
+    tenant = keep(world, by(ANNA, 1, LONG, attachments=(("a.bin", FILE),)))
+    going = order(world, tenant)
+    assert (going.done, going.waiting) == (None, 1)
+    world.clock.advance(minutes=1)
+    world.convert_all()
+    assert forget.forget(world.app)
+    assert canaries(world) == []
+
+
+def test_a_mail_that_was_released_at_that_moment_does_not_come_back(world: World) -> None:
+    tenant = keep(world, by(ANNA, 1), whitelist_enabled=True)
+    world.convert_all()
+    held.release(world.app, tenant, world.ledger(tenant)[0].id, "Kim")
+    order(world, tenant)
+    for _ in range(2):
+        world.convert_all()
+        world.clock.advance(hours=1)
+        world.poll(tenant)
+    assert forget.forget(world.app)
+    assert canaries(world) == []
+
+
+def test_a_mail_that_could_not_be_converted_is_found_by_what_stands_in_it(world: World) -> None:
+    tenant = keep(world, by(ANNA, 1, LONG, attachments=(("a.bin", FILE),)))
+    (row,) = world.ledger(tenant)
+    world.queues.inbound.clear()
+    # What a conversion leaves that dies before its commit.
+    world.blobs.write("bodies", f"{tenant}/{row.id}.json", LONG.encode())
+    world.app.raw.keep_attachment(tenant, hashlib.sha256(FILE).hexdigest(), FILE)
+    convert.give_up(world.app, tenant, row.id)
+    assert dict(forget.preview(world.app, tenant, ANNA).counts)["mails"] == 1
+    assert order(world, tenant).done is not None
+    assert canaries(world) == []
+
+
+def test_a_mail_that_came_before_and_is_taken_in_meanwhile_goes_as_a_whole(world: World, tenant: str) -> None:
+    answer(world, tenant)
+    world.folders["support"].deliver(by(ANNA, 30, subject="zanzibar 30"), world.clock.now)
+    world.clock.advance(minutes=1)
+    assert order(world, tenant).done is None
+    world.clock.advance(minutes=1)
+    world.poll(tenant)
+    world.convert_all()
+    ring(world)
+    assert forget.forget(world.app)
+    assert canaries(world) == []
+
+
+def test_an_answer_that_is_written_meanwhile_goes_without_the_address_as_well(world: World, tenant: str) -> None:
+    answer(world, tenant)
+    assert order(world, tenant).done is None
+    world.clock.advance(minutes=1)
+    reply.add(world.app, tenant, 3, reply.Draft(public=True, text="More water.", author="Kim", to=(ANNA,)))
+    ring(world)
+    assert forget.forget(world.app)
+    assert canaries(world) == []
+
+
+def test_an_address_is_confirmed_as_it_is_written_also_beyond_ascii(world: World) -> None:
+    tenant, _ = world.tenant()
+    world.mailbox(tenant)
+    world.receive(tenant, mail(sender="Quokka <quokka@xn--zanzibr-bxa.example>", message_id="<1@x>", text="quokka"))
+    assert order(world, tenant, "quokka@ZANZIBÄR.example").done is not None
+    assert [row.sender.rpartition("@")[2] for row in world.ledger(tenant)] == ["erased.invalid"]
+    with pytest.raises(Invalid):
+        forget.order(world.app, tenant, "quokka@zanzibär.example", "quokka@zanzibar.example", "key")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"Anna <{ANNA}>, Quokka <b@c.example>",
+        f"Anna {ANNA}",
+        f'"Anna <{ANNA}>',
+        f"{'zanzibar ' * 20} {ANNA}",
+    ],
+)
+def test_a_from_line_that_names_no_single_sender_is_the_persons_if_the_address_stands_in_it(
+    world: World, line: str
+) -> None:
+    tenant, _ = world.tenant()
+    world.mailbox(tenant)
+    head = f"From: {line}\r\nTo: support@example.org\r\nMessage-ID: <1@x>\r\nSubject: zanzibar"
+    world.receive(tenant, f"{head}\r\n\r\nquokka".encode())
+    (row,) = world.ledger(tenant)
+    assert (row.outcome, "@" in row.sender) == (Outcome.DELIVERED, True)
+    assert dict(forget.preview(world.app, tenant, ANNA).counts)["notes"] == 1
+    order(world, tenant)
+    assert canaries(world) == []
+
+
+@pytest.mark.parametrize("other", [f"x{ANNA}", f"{ANNA}.au", f"x.{ANNA}", f"{ANNA}-x", f"x+{ANNA}"])
+def test_an_address_that_only_holds_the_persons_is_somebody_elses(other: str) -> None:
+    person = DataSubject(ANNA.lower(), "", NOON)
+    assert not person.wrote(f"Two <{other}>, people <b@c.example>")
+    assert person.wrote(f"Two <{ANNA}>, people <b@c.example>")
+
+
+def test_one_that_waits_does_not_take_the_time_of_all_others(world: World, tenant: str) -> None:
+    other, _ = world.tenant("zulu")
+    seen: list[str] = []
+
+    class Slow(TableForgetting):
+        def stretch(
+            self, tenant: str, id: str, phase: str, person: DataSubject, place: str, most: int, dry: bool
+        ) -> Stretch:
+            seen.append(tenant)
+            world.clock.advance(minutes=5)
+            return Stretch("S:1")
+
+    for one in (tenant, other):
+        sealed = world.app.secrets.seal(one, "0" * 16, "erasure", "x@y.example")
+        world.app.forgetting.save(Erasure("0" * 16, one, sealed, "key", world.clock.now))
+    app = replace(world.app, forgetting=Slow(world.tables, world.blobs))
+    for _ in range(2):
+        forget.forget(app)
+        world.clock.advance(minutes=5)
+    assert set(seen) == {tenant, other}
+
+
+def test_what_storage_refuses_of_one_tenant_holds_up_no_other(world: World, tenant: str) -> None:
+    other, _ = world.tenant("aaa")
+
+    class Stuck(TableForgetting):
+        def stretch(
+            self, tenant: str, id: str, phase: str, person: DataSubject, place: str, most: int, dry: bool
+        ) -> Stretch:
+            if tenant == other:
+                raise StoreUnavailable("Blob storage: 409")
+            return super().stretch(tenant, id, phase, person, place, most, dry)
+
+    for one in (other, tenant):
+        sealed = world.app.secrets.seal(one, "0" * 16, "erasure", ANNA.lower())
+        world.app.forgetting.save(Erasure("0" * 16, one, sealed, "key", world.clock.now))
+    with pytest.raises(StoreUnavailable, match="409"):
+        forget.forget(replace(world.app, forgetting=Stuck(world.tables, world.blobs)))
+    assert canaries(world) == []

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from shared.errors import LoginRefused, StoreError, Unreachable
+from shared.errors import ConsentNeeded, LoginRefused, StoreError, Unreachable
 from shared.flows import logins, mailboxes, poll, send
 from shared.flows.reply import Draft, add
 from shared.model import schedule
+from shared.model.incident import Note
 from shared.model.logins import LOOK_AGAIN, PAUSE
 from shared.model.outbound import SendState
 from shared.model.schedule import Slot
+from shared.store import keys
+from shared.store.desk import TableDesk
 from shared.store.tables import Replace
 from tests.support.app import World, make_app
 from tests.support.courier import MemoryPost
@@ -222,7 +226,7 @@ def test_a_mailbox_that_is_deleted_meanwhile_gets_no_place_in_the_schedule(talk:
     app = talk.world.app
     mailbox = mailboxes.get(app, talk.tenant, "support")
     mailboxes.remove(app, talk.tenant, "support")
-    logins.refused(app, mailbox, logins.Turn())
+    logins.refused(app, mailbox, logins.Turn(), REFUSED)
     assert app.schedule.get(talk.tenant, "support") is None
 
 
@@ -235,6 +239,73 @@ def test_a_slot_of_an_older_version_has_no_refusals(talk: Talk) -> None:
     talk.world.tables.commit("schedule", part, [Replace(key, old, row.etag)])
     assert slot(talk).out_refusals == 0
     assert logins.take_turn(talk.world.app, mailboxes.get(talk.world.app, talk.tenant, "support")) == logins.Turn()
+
+
+# ── how it is told ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def stored(time: datetime) -> datetime:
+    """To the millisecond."""
+    return keys.read_stamp(keys.stamp(time))
+
+
+def sending(talk: Talk) -> logins.Sending:
+    return mailboxes.status(talk.world.app, talk.tenant, "support").sending
+
+
+def test_nothing_is_told_of_a_mailbox_whose_mail_leaves_or_that_sends_none(talk: Talk) -> None:
+    assert sending(talk) == logins.Sending("ok")
+    talk.mailbox(outgoing={})
+    assert sending(talk) == logins.Sending("off")
+
+
+def test_a_refused_log_in_is_told_with_why_since_when_and_when_the_next_try_is(talk: Talk) -> None:
+    since = stored(talk.world.clock.now)
+    talk.send_all()
+    told = sending(talk)
+    assert (told.state, told.error) == ("waiting", ("login_refused", REFUSED.message, REFUSED.fix))
+    assert told.waiting_since == since
+    assert told.next_try == since + PAUSE
+    go_on(talk, hours=5)
+    assert sending(talk) == replace(told, next_try=None), "three tries later only a person can go on"
+
+
+def test_the_reason_is_that_of_the_last_try(talk: Talk) -> None:
+    talk.send_all()
+    other = ConsentNeeded("Nobody signed in.", "Sign in.")
+    post(talk).closed_with = other
+    go_on(talk, hours=1)
+    assert sending(talk).error == (other.code, other.message, other.fix)
+
+
+def test_with_saved_settings_nothing_is_known_until_a_mail_tries_them(talk: Talk) -> None:
+    talk.send_all()
+    save(talk, username="wrong as well")
+    assert sending(talk) == logins.Sending("ok")
+    talk.send_all()
+    told = sending(talk)
+    assert (told.state, told.waiting_since) == ("waiting", stored(talk.world.clock.now))
+    post(talk).closed_with = None
+    save(talk, username="right")
+    talk.send_all()
+    assert sending(talk) == logins.Sending("ok")
+    assert (slot(talk).out_since, slot(talk).out_code, slot(talk).out_message, slot(talk).out_fix) == (None, "", "", "")
+
+
+def test_a_log_in_that_nobody_knows_the_end_of_is_told_as_that(talk: Talk) -> None:
+    talk.send_all()
+    save(talk, username="another")
+    post(talk).closed_with = Died()
+    with pytest.raises(Died):
+        send.send(talk.world.app, talk.tenant, 1, 3)
+    assert (sending(talk).state, sending(talk).error) == ("waiting", logins.IN_DOUBT)
+
+
+def test_a_refusal_that_an_older_version_counted_is_told_without_its_beginning(talk: Talk) -> None:
+    talk.send_all()
+    old = replace(slot(talk), out_since=None, out_code="", out_message="", out_fix="")
+    talk.world.app.schedule.put(old)
+    assert (sending(talk).state, sending(talk).waiting_since) == ("waiting", None)
 
 
 # ── a fault at every storage operation ────────────────────────────────────────────────────────────────────────────
@@ -280,3 +351,40 @@ def test_no_fault_at_any_storage_operation_makes_more_than_one_log_in_more_or_st
     assert operations > 30
     failures = {number: found for number in range(1, operations + 1) if (found := _trial(number, kind)[1])}
     assert failures == {}
+
+
+class _Counting(TableDesk):
+    """Counts how often a note is read, as it is where a mail is written."""
+
+    reads = 0
+
+    def notes(self, tenant: str, number: int, after: int, limit: int) -> tuple[Note, ...]:
+        self.reads += 1
+        return super().notes(tenant, number, after, limit)
+
+
+def test_a_mail_that_only_waits_is_not_written_each_time_it_looks(talk: Talk) -> None:
+    """With its attachments that would be megabytes, for thousands of mails, every quarter of an hour."""
+    talk.send_all()
+    go_on(talk, hours=1)
+    counting = _Counting(talk.world.tables, talk.world.blobs)
+    app = replace(talk.world.app, desk=counting)
+    talk.world.clock.advance(minutes=LOOK_AGAIN.total_seconds() / 60 + 1)
+    for note in range(2, MAILS + 2):
+        send.send(app, talk.tenant, 1, note)
+    assert (states(talk), counting.reads) == ({SendState.QUEUED}, 0)
+
+
+def test_a_mail_that_cannot_be_written_takes_nobodys_turn(talk: Talk) -> None:
+    talk.send_all()
+    before = slot(talk).out_refusals
+    tables: Any = talk.world.tables
+    place = next(key for key in tables.rows if key[2] == keys.note(1, 3))
+    del tables.rows[place]
+    talk.world.clock.advance(minutes=PAUSE.total_seconds() / 60 + 1)
+    send.send(talk.world.app, talk.tenant, 1, 3)
+    assert at(talk, 3).state is SendState.FAILED
+    assert slot(talk).out_refusals == before
+    post(talk).closed_with = None
+    send.send(talk.world.app, talk.tenant, 1, 4)
+    assert at(talk, 4).state is SendState.SENT

@@ -286,6 +286,47 @@ def test_the_time_of_one_mailbox_and_of_one_run_is_bounded(desk: Desk) -> None:
     assert (told["more"], told["healed"], told["seconds"]) == (True, 3, 60)
 
 
+def test_the_time_in_which_a_server_names_what_the_next_poll_will_find_is_bounded(desk: Desk) -> None:
+    desk.polled(1)
+    for number in range(30):
+        desk.deliver(100 + number, hours=5)
+    given: list[str] = []
+
+    class Slow(MemorySource):
+        def new(self, cursor: str) -> Iterator[Arrival]:
+            for arrival in super().new(cursor):
+                given.append(arrival.position)
+                desk.world.clock.advance(seconds=20)
+                yield arrival
+
+    world = replace(desk.world, app=replace(desk.world.app, open=lambda mailbox, watch=None: Slow(desk.folder)))
+    (told,) = map(json.loads, run_with(world, desk))
+    assert (told["more"], told["unaccounted"]) == (True, 0)
+    assert len(given) <= 4
+
+
+def test_a_mailbox_that_stops_the_run_each_time_does_not_stop_the_others_for_good(desk: Desk) -> None:
+    for id in ("a", "b", "c"):
+        desk.world.mailbox(desk.tenant, id)
+        desk.world.poll(desk.tenant, id)
+    desk.world.poll(desk.tenant)
+    desk.world.clock.advance(minutes=5)
+
+    def opened(mailbox: Any, watch: Any = None) -> MemorySource:
+        if mailbox.id == "a":
+            raise ZeroDivisionError
+        return MemorySource(desk.world.folders[mailbox.id])
+
+    world = replace(desk.world, app=replace(desk.world.app, open=opened))
+    seen = []
+    for _ in range(24):
+        with contextlib.suppress(ZeroDivisionError):
+            run_with(world, desk)
+        seen += [json.loads(line)["mailbox"] for line in desk._lines.messages if '"reconciled"' in line]
+        desk.world.clock.advance(hours=1)
+    assert {"b", "c", "support"} <= set(seen)
+
+
 def test_what_one_run_does_not_reach_is_the_next_ones(desk: Desk) -> None:
     for index in range(30):
         desk.world.mailbox(desk.tenant, f"m{index}")

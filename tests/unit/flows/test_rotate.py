@@ -263,6 +263,51 @@ def test_both_keys_of_a_rotation_that_goes_on_are_wrapped_anew(tmp_path: Path) -
         assert opened(other, tenant) == ALL
 
 
+def test_a_data_key_whose_version_is_gone_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    with Vault(tmp_path) as vault:
+        wrapper = KeyVaultKey(vault.key_url, lambda: TOKEN, sleep=lambda _: None, ca=vault.ca_file)
+        world = make_app(wrapper=wrapper)
+        gone, _ = world.tenant("aaa")
+        world.mailbox(gone)
+        first = vault.newest
+        vault.rotate()
+        tenant = fill(world)
+        second = vault.newest
+        vault.rotate()
+        vault.disabled.add(first)
+        with pytest.raises(StoreUnavailable):
+            rotate.rewrap(world.app)
+        vault.disabled.add(second)
+        again = KeyVaultKey(vault.key_url, lambda: TOKEN, sleep=lambda _: None, ca=vault.ca_file)
+        assert opened(replace(world.app, secrets=secrets_of(world, again)), tenant) == ALL
+
+
 def test_a_key_file_has_nothing_to_wrap_anew(world: World) -> None:
     fill(world)
     assert rotate.rewrap(world.app) == 0
+
+
+def test_what_storage_refuses_of_one_tenant_holds_up_no_other(world: World) -> None:
+    stuck, _ = world.tenant("aaa")
+    tenant = fill(world)
+    world.mailbox(stuck)
+    for slug in ("aaa", "acme"):
+        rotate.rotate(world.app, slug)
+    world.clock.advance(hours=1)
+
+    class Stuck:
+        def __init__(self, inner: Any) -> None:
+            self._inner = inner
+
+        def all(self, tenant: str) -> Any:
+            if tenant == stuck:
+                raise StoreUnavailable("Tables: 409")
+            return self._inner.all(tenant)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._inner, name)
+
+    with pytest.raises(StoreUnavailable, match="409"):
+        rotate.finish(replace(world.app, mailboxes=Stuck(world.app.mailboxes)))
+    assert dict(world.app.secrets.rotating()).keys() == {stuck}
+    assert opened(world.app, tenant) == ALL

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from shared.errors import StoreError
 from shared.flows import convert, upkeep
 from shared.model.doorbell import InboundBell
 from tests.support.app import World
@@ -87,3 +91,28 @@ def test_healing_reaches_the_mailboxes_of_every_tenant(world: World, tenant: str
     assert upkeep.heal(world.app) == 0
     world.clock.advance(seconds=1)
     assert {slot.mailbox for slot in world.app.schedule.due(world.clock.now)} == {"support", "desk"}
+
+
+class _Refused:
+    """A desk whose storage answers for all tenants but one."""
+
+    def __init__(self, desk: Any, tenant: str) -> None:
+        self._desk = desk
+        self._tenant = tenant
+
+    def pending(self, tenant: str) -> Any:
+        if tenant == self._tenant:
+            raise StoreError("not now")
+        return self._desk.pending(tenant)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._desk, name)
+
+
+def test_what_storage_refuses_of_one_tenant_holds_up_no_other_and_is_told(world: World, tenant: str) -> None:
+    first, _ = world.tenant("aaa")  # the one that comes first
+    keep(world, tenant)
+    world.clock.advance(minutes=3)
+    with pytest.raises(StoreError):
+        upkeep.rescue(replace(world.app, desk=_Refused(world.app.desk, first)))
+    assert len(world.queues.inbound) == 1

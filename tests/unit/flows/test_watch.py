@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from shared.errors import LoginRefused, TimedOut
-from shared.flows import convert, held, mailboxes, upkeep, watch
+from shared.flows import convert, held, logins, mailboxes, upkeep, watch
 from shared.flows.poll import poll
 from shared.model.mailbox import Mailbox, Settings
 from shared.ports import NOBODY, Finding, Watch
@@ -112,6 +112,23 @@ def test_a_mailbox_that_waits_for_its_tenant_says_so(hours: Hours) -> None:
     hours.world.folders["support"].closed_with = LoginRefused("No.", "Give the password again.")
     failing = [one for one in hours.pass_(3, hours.poll) if one["event"] == "mailbox_failing"]
     assert [(one["code"], one["state"]) for one in failing] == [("login_refused", "paused")]
+
+
+def test_a_mailbox_whose_outgoing_server_refuses_it_is_told_once_a_day_until_it_is_let_in(hours: Hours) -> None:
+    mailbox = hours.world.mailbox(hours.tenant, outgoing={"enabled": True, "host": "smtp.example.org"})
+    app = hours.world.app
+    hours.pass_(1, hours.poll)
+    logins.refused(app, mailbox, logins.Turn(), LoginRefused("No.", "Give the password again."))
+    told = hours.pass_(48, hours.poll)
+    assert names(told) == ["sending_waits"] * 2
+    assert [(one["tenant"], one["mailbox"], one["code"]) for one in told] == [
+        (hours.tenant, "support", "login_refused")
+    ] * 2
+    assert told[1]["seconds"] - told[0]["seconds"] == 24 * 3600
+    turn = logins.take_turn(app, mailbox)
+    assert isinstance(turn, logins.Turn)
+    logins.let_in(app, mailbox, turn)
+    assert hours.pass_(48, hours.poll) == []
 
 
 def test_a_run_that_was_missed_is_made_good_by_the_next(hours: Hours) -> None:

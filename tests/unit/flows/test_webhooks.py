@@ -105,6 +105,39 @@ def test_an_answer_that_changes_the_status_tells_both() -> None:
     assert sorted(desk.receiver.types()) == ["incident.created", "note.added", "status.changed"]
 
 
+def old(desk: Desk, number: int, answers: int = 0) -> None:
+    """A mail from a month before the mailbox was connected."""
+    raw = mail(text=f"Old {number}", message_id=f"<old{number}@example.com>", in_reply_to=f"<old{answers}@example.com>")
+    desk.world.folders["support"].deliver(raw, desk.world.clock.now - timedelta(days=30))
+    desk.world.poll(desk.tenant)
+    desk.world.convert_all()
+
+
+def test_old_mail_that_becomes_closed_incidents_tells_nobody() -> None:
+    desk = Desk(ONE, old_mail="closed")
+    old(desk, 1)
+    old(desk, 2, answers=1)
+    desk.hear()
+    assert [(one.status, one.notes_count) for one in desk.world.incidents(desk.tenant)] == [(Status.CLOSED, 2)]
+    assert desk.receiver.types() == []
+
+
+def test_old_mail_that_is_to_be_worked_on_is_told() -> None:
+    desk = Desk(ONE)
+    old(desk, 1)
+    desk.hear()
+    assert desk.receiver.types() == ["incident.created"]
+
+
+def test_old_mail_that_joins_an_open_incident_is_told() -> None:
+    desk = Desk(ONE, old_mail="closed")
+    old(desk, 1)
+    reply.set_status(desk.app, desk.tenant, 1, Status.OPEN)
+    old(desk, 2, answers=1)
+    desk.hear()
+    assert sorted(desk.receiver.types()) == ["note.added", "status.changed"]
+
+
 def test_an_acknowledgement_is_a_note_that_was_added() -> None:
     settings = {"outgoing": {"enabled": True, "host": "smtp.example.org"}, "acknowledge": True}
     desk = Desk(ONE, **settings)
@@ -237,6 +270,35 @@ def test_a_receiver_that_is_down_is_left_alone_between_tries_and_hears_of_all_wh
         desk.wait(minutes=1)
     told = [one.event for one in desk.log() if one.state is DeliveryState.DELIVERED]
     assert len(set(told)) == len(told) == 50
+
+
+def test_what_waits_for_a_receiver_that_is_down_comes_back_spread_wider_and_wider() -> None:
+    desk = Desk(ONE)
+    desk.receiver.always = 500
+    for _ in range(60):
+        desk.happen()
+    for _ in range(4 * 60):
+        desk.wait(minutes=1)
+    waiting = [one.due for one in desk.app.webhooks.all_waiting(desk.tenant) if one.deliveries[0].attempts == 0]
+    due = sorted(one for one in waiting if one is not None)
+    # Else all of them were heard within each half minute after a rest, ahead of what other desks wait for.
+    assert len(due) > 20
+    assert due[len(due) * 9 // 10] - due[len(due) // 10] > timedelta(minutes=45)
+
+
+def test_an_event_whose_turn_never_came_is_given_up_with_the_true_cause() -> None:
+    desk = Desk(ONE)
+    desk.receiver.always = 500
+    for _ in range(20):
+        desk.happen()
+    for _ in range(30 * 4):
+        desk.wait(minutes=15)
+    assert list(desk.app.webhooks.all_waiting(desk.tenant)) == []
+    ended = [one for one in desk.log() if one.state is DeliveryState.GIVEN_UP]
+    assert len({one.event for one in ended}) == 20
+    late = [one for one in ended if one.status == 0]
+    assert late
+    assert {one.cause for one in late} == {webhooks.TOO_LATE}
 
 
 class _Busy(TableWebhooks):

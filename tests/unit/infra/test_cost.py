@@ -28,11 +28,11 @@ README = (ROOT / "infra" / "README.md").read_text()
 COUNTED = {
     "poll, no mail": (4, 2, 0),
     "poll, one mail": (5, 5, 1),
-    "convert, new incident, to be acknowledged": (26, 1, 1),
+    "convert, new incident, to be acknowledged": (27, 1, 1),
     "send, acknowledgement": (6, 2, 0),
-    "convert, reply": (17, 1, 0),
-    "convert, duplicate": (8, 1, 0),
-    "convert, held": (7, 1, 0),
+    "convert, reply": (18, 1, 0),
+    "convert, duplicate": (9, 1, 0),
+    "convert, held": (8, 1, 0),
 }
 """Reads of tables, transactions, messages put on queues."""
 

@@ -192,6 +192,8 @@ def test_fields_that_make_no_sense_make_an_empty_head(message: dict[str, object]
         ("", None),
         ("soon", None),
         ("Mon, 99 Nov 2026", None),
+        ("Mon, 16 Nov 99999999999999999999 12:00:00 GMT", None),
+        ("Mon, 16 Nov 2026 12:00:00 +99999999999999999999", None),
     ],
 )
 def test_a_wait_is_read_from_a_number(text: str, seconds: float | None) -> None:

@@ -68,6 +68,7 @@ def test_no_kind_of_key_is_found_in_the_range_of_another() -> None:
     made = {
         "K": keys.api_key("0"),
         "MB": keys.mailbox("support"),
+        "MV": keys.MAILBOXES_CHANGED,
         "MC": keys.cursor("support", "0a"),
         "S": keys.source("0"),
         "E": keys.entry(Outcome.HELD, noon, "0"),

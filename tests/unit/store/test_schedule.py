@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.errors import RowChanged
-from shared.model.schedule import SLACK, Slot
+from shared.model.schedule import SHARDS, SLACK, Slot
 from shared.store.schedule import TableSchedule
+from tests.bench.counting import TABLE_READ, CountingTables, Counts
 from tests.support.memory import MemoryTables
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
@@ -50,6 +51,22 @@ def test_of_two_that_claim_one_slot_one_gets_it(schedule: TableSchedule) -> None
     found = schedule.get("acme.1", "support")
     assert found is not None
     assert found.failures == 1
+
+
+@pytest.mark.parametrize("count", [1, SHARDS, SHARDS + 1, 200])
+def test_the_slots_of_many_mailboxes_take_few_requests(count: int) -> None:
+    counts = Counts()
+    schedule = TableSchedule(CountingTables(MemoryTables(), counts))
+    for number in range(count):
+        schedule.put(slot(f"m{number}"))
+        schedule.put(slot(f"m{number}", "acme.10"))
+    counts.clear()
+    asked = {f"m{number}" for number in range(count)}
+    found = schedule.of("acme.1", asked)
+    assert found == {mailbox: schedule.get("acme.1", mailbox) for mailbox in asked}
+    counts.clear()
+    assert set(schedule.of("acme.1", asked - {"m0"} | {"gone"})) == asked - {"m0"}
+    assert counts[TABLE_READ] <= SHARDS
 
 
 def test_a_slot_that_was_changed_meanwhile_is_not_deleted(schedule: TableSchedule) -> None:

@@ -11,7 +11,10 @@ import pytest
 from shared.mail.address import Address
 from shared.model import reason
 from shared.model.inbound import Inbound
-from shared.web.pages.standing import MOST_HELD
+from shared.model.reason import Outcome
+from shared.store import keys
+from shared.store.tables import Insert
+from shared.web.pages.standing import MOST_HELD, MOST_HELD_IN_LISTS
 from tests.support.mails import mail
 from tests.unit.web.house import House
 from tests.unit.web.test_pages import HOSTILE
@@ -63,15 +66,45 @@ def test_the_first_page_counts_what_each_mailbox_holds_and_leads_there(house: Ho
     assert set(_subjects(browser.get(html.unescape(links[1][0])).text)) == {"one", "two"}
 
 
-def test_many_held_mails_are_counted_up_to_a_point_in_every_mailbox(house: House) -> None:
+def hold(house: House, count: int) -> None:
+    """So many more held mails of mailbox support, as far as counting looks at them."""
+    for start in range(0, count, 100):
+        rows = [
+            Insert(keys.entry(Outcome.HELD, house.clock.now, f"{number:032x}"), {"mailbox": "support"})
+            for number in range(start, min(start + 100, count))
+        ]
+        house.world.tables.commit("desk", house.acme, rows)
+
+
+def test_lists_count_held_mail_up_to_a_point(house: House) -> None:
     house.mailbox()
     house.mailbox("billing", email="billing@acme.example")
+    hold(house, MOST_HELD_IN_LISTS - 1)
     house.deliver(why=reason.NOT_ON_WHITELIST, mailbox="billing")
-    for _ in range(MOST_HELD + 1):
-        house.deliver(why=reason.NOT_ON_WHITELIST)
-    page = house.browser().get("/").text
-    assert ">1 held mail<" in page
-    assert f">{MOST_HELD}+ held mails<" in page
+    for path in ("/", "/mailboxes"):
+        page = house.browser().get(path).text
+        assert ">1 held mail<" in page
+        assert f">{MOST_HELD_IN_LISTS - 1} held mails<" in page
+    house.deliver(why=reason.NOT_ON_WHITELIST, mailbox="billing")
+    for path in ("/", "/mailboxes"):
+        page = house.browser().get(path).text
+        assert ">2+ held mails<" in page
+        assert f">{MOST_HELD_IN_LISTS - 2}+ held mails<" in page
+
+
+def test_the_page_of_a_mailbox_counts_further_and_says_where_it_stopped(house: House) -> None:
+    house.mailbox()
+    hold(house, MOST_HELD)
+    assert f">{MOST_HELD} held mails<" in house.browser().get("/mailboxes/support").text
+    house.deliver(why=reason.NOT_ON_WHITELIST)
+    assert f">{MOST_HELD}+ held mails<" in house.browser().get("/mailboxes/support").text
+
+
+def test_status_says_of_which_outcomes_there_may_be_more(house: House) -> None:
+    house.mailbox()
+    hold(house, 10_001)
+    status = house.client().get("/api/mailboxes/support/status").json()
+    assert (status["counts"]["held"], status["counts_at_least"]) == (10_000, ["held"])
 
 
 def test_a_mailbox_that_is_paused_says_so(house: House) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -41,7 +42,20 @@ def test_an_incident_in_a_list_has_exactly_these_fields(house: House) -> None:
         "updated": "2026-11-16T12:00:01Z",
         "notes_count": 1,
         "related": [],
+        "merged_into": None,
     }
+
+
+def test_an_incident_that_went_on_elsewhere_names_the_other_one(house: House) -> None:
+    house.deliver("Printer on fire")
+    house.deliver("Twin")
+    before = house.app.desk.incident(house.acme, 2)
+    assert before is not None
+    house.app.answers.change(house.acme, before, replace(before, merged_into=1))
+    client = house.client("agent")
+    assert client.get("/api/incidents/INC-000002").json()["merged_into"] == "INC-000001"
+    listed = client.get("/api/incidents").json()["items"]
+    assert {one["number"]: one["merged_into"] for one in listed} == {"INC-000001": None, "INC-000002": "INC-000001"}
 
 
 def test_an_incident_by_itself_has_its_notes(house: House) -> None:

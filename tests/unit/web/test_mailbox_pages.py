@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from shared.errors import LoginRefused
+from shared.flows import logins
+from shared.flows import mailboxes as flow
 from shared.model.discovery import Discovery
 from shared.model.mailbox import Settings
 from shared.web.limits import PROBES
@@ -448,3 +451,29 @@ def test_a_page_that_could_not_answer_says_so_where_scripts_find_it(house: House
     answer = house.browser().post("/mailboxes/new", data=FORM | {"do": "test"})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "6")
     assert 'data-part="fix">Try again in 6 seconds.' in answer.text
+
+
+# ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_mailbox_whose_outgoing_server_refuses_it_says_why_and_what_to_do(house: House) -> None:
+    house.mailbox(outgoing={"enabled": True, "host": "smtp.acme.example"})
+    mailbox = flow.get(house.app, house.acme, "support")
+    page = house.browser("agent").get("/mailboxes/support").text
+    assert "sending-waits" not in page
+    refused = LoginRefused("smtp.acme.example does not accept <this> password.", "Give it again.")
+    logins.refused(house.app, mailbox, logins.Turn(), refused)
+    page = house.browser("agent").get("/mailboxes/support").text
+    standing = page[page.index('id="live"') : page.index("</section>", page.index('id="live"'))]
+    assert "Answers are not sent: the outgoing server does not accept the log-in." in standing
+    assert "smtp.acme.example does not accept &lt;this&gt; password." in standing
+    assert "Give it again." in standing
+    assert "what waits is sent by itself" in standing
+    assert "Sending waits since" in standing
+    assert "2026-11-16T12:05" in standing, "the next try"
+    for _ in range(2):
+        logins.refused(house.app, mailbox, logins.Turn(), refused)
+    assert "when you have acted" in house.browser("agent").get("/mailboxes/support").text
+    sending = house.client("agent").get("/api/mailboxes/support/status").json()["sending"]
+    assert (sending["state"], sending["next_try"]) == ("waiting", None)
+    assert sending["last_error"] == {"code": "login_refused", "message": refused.message, "fix": refused.fix}

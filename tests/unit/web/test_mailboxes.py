@@ -260,7 +260,9 @@ def test_status_has_a_count_for_every_outcome(house: House) -> None:
         "last_error": None,
         "next_poll": status["next_poll"],
         "polling": False,
+        "sending": {"state": "off", "waiting_since": None, "last_error": None, "next_try": None},
         "counts": {"pending": 0, "delivered": 1, "held": 0, "discarded": 0, "duplicate": 0, "failed": 0},
+        "counts_at_least": [],
     }
 
 

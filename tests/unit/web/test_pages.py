@@ -215,3 +215,27 @@ def test_templates_hold_neither_inline_script_nor_inline_style(house: House) -> 
     for template in (Path(render.__file__).parent / "templates").iterdir():
         text = template.read_text()
         assert not re.search(r"\son\w+=|\sstyle=|<style|<script(?! src)|\|\s*safe", text), template.name
+
+
+@pytest.mark.parametrize("path", ["/incidents/999", "/nothing/here", "/mail/" + "0" * 32])
+def test_an_error_leaves_whoever_is_signed_in_a_way_on(house: House, path: str) -> None:
+    answer = house.browser().get(path)
+    assert answer.status_code == 404
+    assert '<a href="/mail">Mail</a>' in answer.text
+    assert "Sign out" in answer.text
+
+
+def test_an_error_shows_a_stranger_no_pages(house: House) -> None:
+    stranger = house.browser()
+    stranger.cookies.clear()
+    answer = stranger.get("/nothing/here")
+    assert answer.status_code == 404
+    assert 'href="/mail"' not in answer.text
+    assert "Sign out" not in answer.text
+
+
+def test_what_an_agent_may_not_do_is_said_on_a_page_of_his_own(house: House) -> None:
+    answer = house.browser("agent").get("/tenant")
+    assert answer.status_code == 403
+    assert '<a href="/mail">Mail</a>' in answer.text
+    assert 'href="/tenant"' not in answer.text

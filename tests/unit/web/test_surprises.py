@@ -49,7 +49,8 @@ def test_usual_settings_surprise_nobody() -> None:
         (
             {"days_to_download": 31},
             "At the first connection, mail of the last 31 days becomes open incidents."
-            " Choose fewer days, or have it closed or skipped (old_mail), if that is too much.",
+            " If that is too much, choose fewer days, or let mail from before the connection become closed incidents"
+            " or be skipped.",
         ),
     ],
 )

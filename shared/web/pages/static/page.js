@@ -5,9 +5,12 @@
 // Times in the reader's own zone and language.
 function localise(root) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  // A day without hours is read as midnight in UTC, and must not become the day before elsewhere.
+  const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
   for (const time of root.querySelectorAll("time")) {
+    const known = time.dateTime.includes("T") ? format : day;
     time.title = time.dateTime;
-    time.textContent = format.format(new Date(time.dateTime));
+    time.textContent = known.format(new Date(time.dateTime));
   }
 }
 

@@ -15,6 +15,7 @@ from jinja2 import Environment
 
 from shared.model import reason
 from shared.model.incident import MARKS
+from shared.web import surprises, troubles
 
 FOLDER = Path(__file__).parent
 TEMPLATES = FOLDER.parent / "templates"
@@ -66,7 +67,10 @@ def keys(environment: Environment) -> dict[str, Sentence]:
 
 
 def said_elsewhere() -> Iterable[str]:
-    """Sentences of the model that pages show word for word (the filter ``said``)."""
+    """Sentences made elsewhere, for the API as well, that pages show word for word (the filter ``said``)."""
     yield from MARKS.values()
+    yield from surprises.FIXED
+    for trouble in troubles.ON_PAGES:
+        yield from (trouble.detail, trouble.fix)
     for one in reason.ALL:
         yield from (one.meaning, one.what_to_do, one.code.replace("_", " ").capitalize())
