@@ -11,9 +11,10 @@ venv: .venv/.installed
 run: .venv/.installed $(AZURITE)
 	exec $(VENV)/python -m infra.local.run
 
+# Four at once on two cores: much of it waits for servers.
 test: .venv/.installed $(AZURITE) referee check
 	infra/local/test_needs.sh
-	$(VENV)/python -m pytest -n 2 --dist loadgroup
+	$(VENV)/python -m pytest -n 4 --dist loadgroup
 
 check: .venv/.installed
 	$(VENV)/ruff check
