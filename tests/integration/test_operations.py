@@ -110,9 +110,10 @@ def test_what_is_past_its_time_goes_from_real_storage(world: World, tenant: str)
     assert list(world.tables.query("tenants", "sign-in")) == []
     log._counted()
     assert incinerate.incinerate(app, TableExpired(world.tables), 30)
-    # Sign-ins, the tenants; of each tenant transcripts, limits, three times what is pending, held, failed, progress.
+    # Sign-ins, the tenants; of each tenant transcripts, limits, tries and events of webhooks, three times what is
+    # pending, held, failed, progress.
     tenants = len(list(app.tenants.all()))
-    assert log._counted().get("operations", 0) <= 4 + 10 * tenants
+    assert log._counted().get("operations", 0) <= 4 + 12 * tenants
 
 
 def test_the_wrapping_key_is_the_one_that_is_configured(tmp_path: Path) -> None:
