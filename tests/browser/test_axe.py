@@ -16,7 +16,7 @@ from tests.support.app import World
 from tests.support.guarded import PASSWORD, Guarded, imap_found
 from tests.unit.web.house import ADMIN_KEY
 
-pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("more_browser")]
 
 PATHS = [
     "/",

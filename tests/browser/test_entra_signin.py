@@ -21,7 +21,7 @@ from tests.support.microsoft import Microsoft
 from tests.support.microsoft.entra import App, Person, Tenant
 from tests.unit.web.house import House
 
-pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("more_browser")]
 
 SHOTS = os.environ.get("SCREENSHOTS", "")
 SECRET = "the~page's.own-secret"

@@ -12,7 +12,7 @@ from tests.browser.test_pages import fill, sign_in
 from tests.support import axe
 from tests.unit.web.house import ANNA
 
-pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("more_browser")]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1600, "dark")])

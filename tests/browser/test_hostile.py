@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 from tests.browser.conftest import Served
 from tests.browser.test_pages import no_sideways, sign_in
 
-pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("more_browser")]
 
 RUN = "top.ran=1;alert(1)"
 """What a payload does when it runs: the page notices one, ``watched`` the other."""

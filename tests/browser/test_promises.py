@@ -13,7 +13,6 @@ from shared.model import reason
 from shared.web.limits import PROBES
 from tests.browser.conftest import Served
 from tests.browser.test_conversation import ANNA, DESK, OUT, open_incident
-from tests.browser.test_light import recorded
 from tests.browser.test_mailbox_page import fill_by_address, sign_in
 from tests.browser.test_pages import shoot
 from tests.support.app import World
@@ -158,11 +157,11 @@ def test_keeping_up_costs_next_to_nothing_while_nothing_happens(page: Page, serv
     for path in ("/", "/incidents/1", "/mail"):
         open_incident(page, served)
         page.goto(served.address + path)
-        answers = recorded(page)
+        statuses = []
         for _ in range(3):
-            page.clock.run_for(11_000)
-            page.wait_for_load_state("networkidle")
-        statuses = [one.status for one in answers if one.request.resource_type == "fetch"]
+            with page.expect_response(lambda one: one.request.resource_type == "fetch") as answer:
+                page.clock.run_for(11_000)
+            statuses.append(answer.value.status)
         assert 304 in statuses, path
         assert statuses.count(200) <= 1, path
 

@@ -16,7 +16,7 @@ from tests.browser.test_pages import sign_in
 from tests.browser.test_tenant_page import shoot
 from tests.support import axe
 
-pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("more_browser")]
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LONG = "https://receiver.example/a/very/long/path/" + "x" * 120 + "?token=t0p"
