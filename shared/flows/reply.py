@@ -227,7 +227,7 @@ def _recipients(
     app: App, tenant: str, mailbox: Mailbox, incident: Incident, draft: Draft
 ) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
     """Whom it goes to: those that were named, else the reporter and, in copy, everybody who takes part."""
-    own = frozenset(one.settings.email.lower() for one in app.mailboxes.all(tenant) if one.settings.email)
+    own = app.mailboxes.own_addresses(tenant)
     if draft.to or draft.cc:
         to, cc = (tuple(one for one in _parsed(named) if not _is_ours(one, own)) for named in (draft.to, draft.cc))
         if not to and not cc:

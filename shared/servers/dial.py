@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.errors import TimedOut
 from shared.ports import NOBODY, Watch
 from shared.servers import tls
 from shared.servers.address_guard import AddressGuard
@@ -178,15 +177,3 @@ def _second_look(place: tuple[str, int], host: str, until: float) -> bytes | Non
             return encrypted.getpeercert(binary_form=True)
     except (OSError, ValueError):
         return None
-
-
-class Deadline:
-    """An absolute end for a conversation: a server that sends one byte a second never meets a read timeout."""
-
-    def __init__(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
-
-    def check(self) -> None:
-        """Raise ``TimedOut`` when the time is over."""
-        if time.monotonic() > self._until:
-            raise TimedOut("The mail server is too slow.", "The next poll goes on where this one ended.")

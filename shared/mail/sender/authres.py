@@ -73,17 +73,6 @@ def parse_arc_authentication_results(value: str) -> tuple[int, AuthResults] | No
     return (int(instance[1]), found) if found else None
 
 
-def parse_received_spf(value: str) -> Result | None:
-    """The value of a Received-SPF header (RFC 7208 section 9.1) as an ``spf`` result; its properties have no dots."""
-    segments, defect = _segments(value)
-    words = segments[0].split(None, 1) if segments else []
-    if defect or not words or not re.fullmatch(_NAME, words[0], re.ASCII):
-        return None
-    pairs = [pair for text in (*words[1:], *segments[1:]) for pair in _pairs(text)]
-    properties = _properties(pairs)
-    return Result("spf", words[0].lower(), properties.pop("reason", ""), properties)
-
-
 def _read(segments: list[str], defect: Literal["", "ambiguous", "too-long"]) -> AuthResults | None:
     """The header of these segments: server and version, then the results; or at once the first result."""
     first = segments[0]

@@ -90,12 +90,6 @@ def judge_sender(
     return verdict
 
 
-def authserv_ids_seen(message: Message) -> tuple[str, ...]:
-    """The servers named by the mail's Authentication-Results, topmost first, without repeats, in small letters."""
-    found = (parse_authentication_results(value) for value in message.header_all(_HEADER))
-    return tuple(dict.fromkeys(name_of(results) for results in found if results))
-
-
 def name_of(results: AuthResults) -> str:
     """The server's name in small letters; ``EXCHANGE_ONLINE`` for the form without one."""
     if not results.authserv_id:

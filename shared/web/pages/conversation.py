@@ -14,7 +14,6 @@ from shared.flows import reply
 from shared.flows.tenants import Caller
 from shared.mail.address import Address, parse_address
 from shared.model.incident import MARKS, AttachmentRef, Incident, Note, Status
-from shared.model.mailbox import Mailbox
 from shared.model.outbound import Outbound
 from shared.ports import App
 from shared.web import lookup
@@ -104,12 +103,10 @@ def show(
 
 def people(app: App, tenant: str, incident: Incident) -> People:
     """Who gets an answer, by the same rule as the flow's."""
-    mailboxes = app.mailboxes.all(tenant)
-    mailbox: Mailbox | None = next((one for one in mailboxes if one.id == incident.mailbox), None)
+    mailbox = app.mailboxes.get(tenant, incident.mailbox)
     if mailbox is None or not mailbox.settings.outgoing.enabled:
         return People("", "", False, {})
-    own = frozenset(one.settings.email.lower() for one in mailboxes if one.settings.email)
-    copied = reply.others(incident, mailbox, own)
+    copied = reply.others(incident, mailbox, app.mailboxes.own_addresses(tenant))
     everybody = [one.address for one in (incident.reporter, *copied) if one.address]
     return People(
         to=line((incident.reporter,)),

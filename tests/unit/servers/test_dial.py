@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 import pytest
 import trustme
 
-from shared.errors import AddressForbidden, TimedOut
+from shared.errors import AddressForbidden
 from shared.servers.address_guard import AddressGuard
-from shared.servers.dial import Deadline, Dialer, NoGreeting, Security
+from shared.servers.dial import Dialer, NoGreeting, Security
 from tests.support.discovering import Talk, listening, server_context
 from tests.support.road import LOOPBACK
 
@@ -244,14 +244,6 @@ def test_a_connection_that_breaks_before_the_greeting_is_no_silence() -> None:
         dialer.greeting(connection),
     ):
         raise ConnectionResetError
-
-
-def test_a_deadline_ends_what_no_read_limit_ends() -> None:
-    deadline = Deadline(0.1)
-    deadline.check()
-    time.sleep(0.11)
-    with pytest.raises(TimedOut):
-        deadline.check()
 
 
 # ── TLS ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,6 @@ from shared.mail.sender.authres import (
     Result,
     parse_arc_authentication_results,
     parse_authentication_results,
-    parse_received_spf,
 )
 
 
@@ -344,29 +343,6 @@ def test_the_copy_in_arc_begins_with_its_instance(value: str, instance: int | No
     assert (found and (found[0], short(found[1]))) == (instance and (instance, said))
 
 
-@pytest.mark.parametrize(
-    ("value", "result", "properties"),
-    [
-        (
-            "Pass (protection.outlook.com: domain of a.example designates 192.0.2.1 as permitted sender)"
-            " receiver=protection.outlook.com; client-ip=192.0.2.1; helo=m.a.example; pr=C",
-            "pass",
-            {"receiver": "protection.outlook.com", "client-ip": "192.0.2.1", "helo": "m.a.example", "pr": "C"},
-        ),
-        ("pass (google.com: domain of x) client-ip=2001:db8::1;", "pass", {"client-ip": "2001:db8::1"}),
-        ('softfail envelope-from="b@a.example"; helo=h;', "softfail", {"envelope-from": "b@a.example", "helo": "h"}),
-        ("none", "none", {}),
-    ],
-)
-def test_received_spf_is_read(value: str, result: str, properties: dict[str, str]) -> None:
-    assert parse_received_spf(value) == Result("spf", result, "", properties)
-
-
-@pytest.mark.parametrize("value", ["", "(pass)", "pass (", "pass=x", '"pass"'])
-def test_what_is_no_received_spf_is_none(value: str) -> None:
-    assert parse_received_spf(value) is None
-
-
 _WORDS = st.sampled_from(
     [
         "mx",
@@ -398,7 +374,6 @@ def test_any_text_is_read_without_an_error(value: str) -> None:
     for found in (parse_authentication_results(value), (parse_arc_authentication_results(value) or (0, None))[1]):
         assert found is None or all(each.method == each.method.lower() and each.method for each in found.results)
         assert found is None or not (found.defect and found.results)
-    parse_received_spf(value)
 
 
 @given(st.text(alphabet='abc ;=."()\\', max_size=60))

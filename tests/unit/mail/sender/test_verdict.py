@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shared.mail.message import Message, parse
 from shared.mail.sender import verdict
-from shared.mail.sender.verdict import EXCHANGE_ONLINE, DkimCheck, authserv_ids_seen, judge_sender
+from shared.mail.sender.verdict import EXCHANGE_ONLINE, DkimCheck, judge_sender
 
 GOOGLE = "mx.google.com"
 APPLE = "*.icloud.com"
@@ -408,13 +408,6 @@ def test_without_a_configured_server_no_seal_is_believed() -> None:
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_servers_seen_are_listed_topmost_first() -> None:
-    seen = mail(
-        "AR: spf=pass", "AR: B.example 1; none", "AR: (", 'AR: "(exchange-online)"; none', "AR: b.example.; none"
-    )
-    assert authserv_ids_seen(seen) == (EXCHANGE_ONLINE, "b.example", "exchange-online")
 
 
 @given(
